@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, the frontdesk.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The seam between the Hetzner API of the lab and the real things behind it.
+
+The API keeps the truth (what is wanted) in its database; a `Machines` makes real servers, networks and
+packet filters from it. Two exist: `NoMachines` here, which only remembers power states, and the Docker one in
+`docker_machines.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import AbstractSet, Mapping, Optional, Protocol, Sequence
+
+RUNNING = "running"
+OFF = "off"
+MISSING = "missing"
+
+
+class MachineError(Exception):
+    """A real thing could not be made, changed or removed. The text is one sentence for the user of the API."""
+
+
+@dataclass(frozen=True)
+class PrivateAddress:
+    """A server's place in one network: its fixed address and the alias addresses (IPv4, without prefix length)."""
+
+    network_id: int
+    ip: str
+    alias_ips: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """Everything a server is made from.
+
+    `public_ipv4` is None for a server without public IPv4; `ssh_public_keys` are in authorized_keys form, for root;
+    `user_data` is handed to cloud-init as it is (may be empty); `image` is the name, such as `debian-13`.
+    """
+
+    server_id: int
+    name: str
+    public_ipv4: Optional[str]
+    private: tuple[PrivateAddress, ...]
+    ssh_public_keys: tuple[str, ...]
+    user_data: str
+    image: str
+    cores: int
+    memory_gb: float
+
+
+@dataclass(frozen=True)
+class FirewallRule:
+    """One rule of a Hetzner firewall.
+
+    `direction` is in or out, `protocol` one of tcp, udp, icmp, esp, gre; `port` (tcp and udp only) is `80`, `80-85`
+    or `any`; `networks` are the sources of an "in" rule and the destinations of an "out" rule, in CIDR form.
+    """
+
+    direction: str
+    protocol: str
+    port: Optional[str]
+    networks: tuple[str, ...]
+
+
+class Machines(Protocol):
+    """What a lab needs from the real side. Every method is idempotent and raises MachineError when it fails."""
+
+    async def start(
+        self,
+        wanted: Sequence[MachineSpec],
+        networks: Mapping[int, str],
+        firewalls: Mapping[int, Optional[Sequence[FirewallRule]]],
+        running: AbstractSet[int],
+    ) -> None:
+        """Make the real things equal the database at the start of the service.
+
+        `networks` maps a network's id to its address range, `firewalls` a server's id to its rules (None = no
+        firewall), `running` holds the ids of servers that are to be powered on.
+        """
+
+    async def create_network(self, network_id: int, ip_range: str) -> None:
+        """Make a private network of this CIDR range."""
+
+    async def delete_network(self, network_id: int) -> None:
+        """Remove a private network; absent is fine."""
+
+    async def create(self, spec: MachineSpec) -> None:
+        """Make a server and leave it powered off. An existing one with other content is made anew."""
+
+    async def delete(self, server_id: int) -> None:
+        """Remove a server, running or not; absent is fine."""
+
+    async def power_on(self, server_id: int) -> None:
+        """Start a server; running is fine."""
+
+    async def power_off(self, server_id: int) -> None:
+        """Pull the plug; off is fine."""
+
+    async def shutdown(self, server_id: int) -> None:
+        """Send the ACPI signal and return at once; the server goes off by itself."""
+
+    async def reboot(self, server_id: int) -> None:
+        """Restart a running server."""
+
+    async def attach(self, server_id: int, address: PrivateAddress) -> None:
+        """Put a server into a network with this address, or change its alias addresses there."""
+
+    async def detach(self, server_id: int, network_id: int) -> None:
+        """Take a server out of a network; not attached is fine."""
+
+    async def set_firewall(
+        self, server_id: int, public_ipv4: Optional[str], rules: Optional[Sequence[FirewallRule]]
+    ) -> None:
+        """Replace the rules on the server's public side. None = no firewall (everything passes)."""
+
+    async def state(self, server_id: int) -> str:
+        """Return `running`, `off` or `missing`."""
+
+    async def close(self) -> None:
+        """Let go of connections. Machines stay as they are."""
+
+
+class NoMachines:
+    """Machines that exist only as a power state in memory: for API-only projects and for tests.
+
+    After a restart of the service the states come from the database through `start`.
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[int, str] = {}
+
+    async def start(
+        self,
+        wanted: Sequence[MachineSpec],
+        networks: Mapping[int, str],
+        firewalls: Mapping[int, Optional[Sequence[FirewallRule]]],
+        running: AbstractSet[int],
+    ) -> None:
+        self._states = {spec.server_id: RUNNING if spec.server_id in running else OFF for spec in wanted}
+
+    async def create_network(self, network_id: int, ip_range: str) -> None:
+        return None
+
+    async def delete_network(self, network_id: int) -> None:
+        return None
+
+    async def create(self, spec: MachineSpec) -> None:
+        self._states[spec.server_id] = OFF
+
+    async def delete(self, server_id: int) -> None:
+        self._states.pop(server_id, None)
+
+    async def power_on(self, server_id: int) -> None:
+        self._states[server_id] = RUNNING
+
+    async def power_off(self, server_id: int) -> None:
+        self._states[server_id] = OFF
+
+    async def shutdown(self, server_id: int) -> None:
+        self._states[server_id] = OFF
+
+    async def reboot(self, server_id: int) -> None:
+        self._states[server_id] = RUNNING
+
+    async def attach(self, server_id: int, address: PrivateAddress) -> None:
+        return None
+
+    async def detach(self, server_id: int, network_id: int) -> None:
+        return None
+
+    async def set_firewall(
+        self, server_id: int, public_ipv4: Optional[str], rules: Optional[Sequence[FirewallRule]]
+    ) -> None:
+        return None
+
+    async def state(self, server_id: int) -> str:
+        return self._states.get(server_id, MISSING)
+
+    async def close(self) -> None:
+        return None
