@@ -10,8 +10,10 @@ packet filters from it. Two exist: `NoMachines` here, which only remembers power
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import AbstractSet, Mapping, Optional, Protocol, Sequence
+from typing import Protocol
 
 RUNNING = "running"
 OFF = "off"
@@ -41,7 +43,7 @@ class MachineSpec:
 
     server_id: int
     name: str
-    public_ipv4: Optional[str]
+    public_ipv4: str | None
     private: tuple[PrivateAddress, ...]
     ssh_public_keys: tuple[str, ...]
     user_data: str
@@ -60,7 +62,7 @@ class FirewallRule:
 
     direction: str
     protocol: str
-    port: Optional[str]
+    port: str | None
     networks: tuple[str, ...]
 
 
@@ -71,7 +73,7 @@ class Machines(Protocol):
         self,
         wanted: Sequence[MachineSpec],
         networks: Mapping[int, str],
-        firewalls: Mapping[int, Optional[Sequence[FirewallRule]]],
+        firewalls: Mapping[int, Sequence[FirewallRule] | None],
         running: AbstractSet[int],
     ) -> None:
         """Make the real things equal the database at the start of the service.
@@ -111,7 +113,7 @@ class Machines(Protocol):
         """Take a server out of a network; not attached is fine."""
 
     async def set_firewall(
-        self, server_id: int, public_ipv4: Optional[str], rules: Optional[Sequence[FirewallRule]]
+        self, server_id: int, public_ipv4: str | None, rules: Sequence[FirewallRule] | None
     ) -> None:
         """Replace the rules on the server's public side. None = no firewall (everything passes)."""
 
@@ -135,7 +137,7 @@ class NoMachines:
         self,
         wanted: Sequence[MachineSpec],
         networks: Mapping[int, str],
-        firewalls: Mapping[int, Optional[Sequence[FirewallRule]]],
+        firewalls: Mapping[int, Sequence[FirewallRule] | None],
         running: AbstractSet[int],
     ) -> None:
         self._states = {spec.server_id: RUNNING if spec.server_id in running else OFF for spec in wanted}
@@ -171,7 +173,7 @@ class NoMachines:
         return None
 
     async def set_firewall(
-        self, server_id: int, public_ipv4: Optional[str], rules: Optional[Sequence[FirewallRule]]
+        self, server_id: int, public_ipv4: str | None, rules: Sequence[FirewallRule] | None
     ) -> None:
         return None
 

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, the frontdesk.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ends a run with a table of the platform's services and the time the run took."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: summary
+type: aggregate
+short_description: Ends a run with a table of services
+version_added: 1.0.0
+description:
+  - Prints every service that the run reported, where it answers, its health, how to log in and what stands in for what,
+    then how long the run took and whether anything changed.
+  - A play reports services by M(ansible.builtin.set_stats) in a list named C(frontdesk_services); the items' keys are
+    C(service), C(url), C(health), C(login) and C(stand_in). A run that reports none prints no table.
+author:
+  - The frontdesk.platform authors (@frontdesk-platform)
+requirements:
+  - enabled in C(ansible.cfg) by C(callbacks_enabled = frontdesk.platform.summary)
+"""
+
+import time
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.table import render_table
+
+COLUMNS = {"service": "SERVICE", "url": "WHERE", "health": "HEALTH", "login": "LOG IN", "stand_in": "STANDS IN FOR"}
+
+
+class CallbackModule(CallbackBase):
+    """Prints the table after the recap."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "frontdesk.platform.summary"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = time.monotonic()
+
+    def v2_playbook_on_stats(self, stats) -> None:
+        """Print the reported services and the run's figures."""
+        services = stats.custom.get("_run", {}).get("frontdesk_services", [])
+        if services:
+            self._display.banner("SERVICES")
+            for line in render_table(services, COLUMNS):
+                self._display.display(line)
+        self._display.display("")
+        self._display.display(run_line(stats, time.monotonic() - self._started))
+
+
+def run_line(stats, seconds: float) -> str:
+    """Say in one line how the run ended: what failed, how many tasks changed something, and the seconds it took."""
+    failed = sorted(set(stats.failures) | set(stats.dark))
+    changed = sum(stats.changed.values())
+    outcome = f"FAILED on {', '.join(failed)}" if failed else "ok"
+    return f"{outcome}, changed={changed}, {seconds:.0f} s"

@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, the frontdesk.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The platform's life in the lab, from nothing to nothing, as one story: each test goes on where the last one ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import ClassVar
+
+import hcloud
+import pytest
+import requests
+from tests.integration.playbook import ANSIBLE_PLAYBOOK, ROOT, PlaybookRun, run_playbook
+
+pytestmark = pytest.mark.lab
+
+ENDPOINT = "http://127.0.0.1:8480/hetzner/v1"
+CONTROL = "http://127.0.0.1:8480/lab"
+TOKEN = "lab-hetzner-token"
+KNOWN_HOSTS = ROOT / "inventory" / "lab" / "known_hosts"
+SERVERS = ["lab-1", "lab-2", "lab-3"]
+DESTROY_EVERYTHING = ["-e", json.dumps({"frontdesk_destroy": "lab", "frontdesk_destroy_data": SERVERS})]
+KINDS = {
+    "network": "networks",
+    "firewall": "firewalls",
+    "ssh_key": "ssh_keys",
+    "placement_group": "placement_groups",
+    "server": "servers",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lab():
+    """An empty lab cloud before the story, and nothing of it afterwards."""
+    run_playbook("playbooks/lab.yml", "-e", "lab_state=absent", "-e", "lab_keep_images=true")
+    KNOWN_HOSTS.unlink(missing_ok=True)
+    up = run_playbook("playbooks/lab.yml")
+    assert up.returncode == 0, up.stdout + up.stderr
+    yield
+    down = run_playbook("playbooks/lab.yml", "-e", "lab_state=absent", "-e", "lab_keep_images=true")
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert docker_objects() == []
+
+
+@pytest.fixture(scope="module")
+def cloud() -> hcloud.Client:
+    return hcloud.Client(token=TOKEN, api_endpoint=ENDPOINT)
+
+
+def docker_objects() -> list[str]:
+    """Names of all containers, networks and volumes of the lab."""
+    listings = (
+        ["ps", "--all", "--format", "{{.Names}}"],
+        ["network", "ls", "--format", "{{.Name}}"],
+        ["volume", "ls", "--format", "{{.Name}}"],
+    )
+    return [
+        name
+        for listing in listings
+        for name in subprocess.run(
+            ["docker", *listing, "--filter", "label=frontdesk.lab=true"], capture_output=True, text=True, check=True
+        ).stdout.split()
+    ]
+
+
+def cloud_objects() -> list[tuple[str, str]]:
+    """Every object in the lab's project as sorted (kind, name), read without our own client."""
+    found = []
+    for kind, path in KINDS.items():
+        answer = requests.get(f"{ENDPOINT}/{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+        found += [(kind, item["name"]) for item in answer.json()[path]]
+    return sorted(found)
+
+
+def succeeded(run: PlaybookRun) -> PlaybookRun:
+    assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-3000:]
+    return run
+
+
+class TestStory:
+    predicted: ClassVar[list[tuple[str, str, str]]] = []
+
+    def test_check_mode_on_the_empty_lab_predicts_the_objects_and_names_later_stages(self):
+        run = succeeded(run_playbook("site.yml", "--check"))
+        TestStory.predicted = run.changes
+        assert {action for action, _kind, _name in run.changes} == {"create"}
+        assert cloud_objects() == [], "check mode wrote something"
+        stages = [line for line in run.messages.splitlines() if "not predictable until the servers exist" in line]
+        assert [stage.strip('"').split(":")[0] for stage in stages] == ["host", "verify"]
+
+    def test_site_creates_exactly_what_check_mode_predicted(self):
+        run = succeeded(run_playbook("site.yml"))
+        assert run.changes == self.predicted
+        assert cloud_objects() == sorted((kind, name) for _action, kind, name in self.predicted)
+        print(f"cold site.yml, images present: {run.seconds:.1f} s")
+
+    def test_second_run_changes_nothing_and_shows_no_secret(self):
+        run = succeeded(run_playbook("site.yml", "-vvv"))
+        assert run.changed == 0
+        for secret in (TOKEN, "lab-only-master-key"):
+            assert secret not in run.stdout + run.stderr
+        quiet = succeeded(run_playbook("site.yml"))
+        assert quiet.changed == 0
+        print(f"no-change site.yml: {quiet.seconds:.1f} s")
+        assert quiet.seconds <= 45, "DESIGN 10: a no-change run"
+
+    def test_check_mode_after_the_run_predicts_nothing(self):
+        run = succeeded(run_playbook("site.yml", "--check"))
+        assert run.changes == []
+        assert run.changed == 0
+
+    def test_hand_made_drift_is_listed_exactly_and_repaired_by_those_writes(self, cloud):
+        server = cloud.servers.get_by_name("lab-2")
+        server.update(labels={**server.labels, "group.frontdesk.platform/edge": "false", "team": "night-shift"})
+        firewall = cloud.firewalls.get_all()[0]
+        firewall_rules = firewall.rules
+        cloud.firewalls.set_rules(firewall, firewall_rules[1:])[0].wait_until_finished()
+        cloud.servers.get_by_name("lab-3").power_off().wait_until_finished()
+        drift = [("update", "firewall", firewall.name), ("update", "server", "lab-2"), ("update", "server", "lab-3")]
+
+        checked = succeeded(run_playbook("site.yml", "--check", "--tags", "provision"))
+        assert checked.changes == drift
+        repaired = succeeded(run_playbook("site.yml"))
+        assert repaired.changes == drift
+        assert cloud.servers.get_by_name("lab-2").labels["team"] == "night-shift", "a foreign label was lost"
+        assert len(cloud.firewalls.get_by_name(firewall.name).rules) == len(firewall_rules)
+        assert succeeded(run_playbook("site.yml")).changed == 0
+
+    def test_a_changed_host_key_stops_the_run(self):
+        original = KNOWN_HOSTS.read_text()
+        blob = original.split("ssh-ed25519 ")[1].split()[0]
+        tampered = blob[:-8] + ("AAAAAAAA" if not blob.endswith("AAAAAAAA") else "BBBBBBBB")
+        KNOWN_HOSTS.write_text(original.replace(blob, tampered))
+        try:
+            run = run_playbook("site.yml")
+        finally:
+            KNOWN_HOSTS.write_text(original)
+        assert run.returncode != 0
+        assert "host key" in run.messages.lower()
+
+    def test_another_machine_verifies_the_keys_instead_of_trusting_them(self):
+        original = KNOWN_HOSTS.read_text()
+        KNOWN_HOSTS.unlink()
+        succeeded(run_playbook("site.yml"))
+        assert KNOWN_HOSTS.read_text() == original
+
+    def test_a_run_killed_half_way_is_finished_by_the_next_one(self, cloud):
+        succeeded(run_playbook("playbooks/destroy.yml", *DESTROY_EVERYTHING))
+        run = subprocess.Popen(
+            [str(ANSIBLE_PLAYBOOK), "site.yml"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 90
+        while not cloud.servers.get_all():
+            assert time.monotonic() < deadline, "no server was made in time"
+            assert run.poll() is None, "the run ended before it made a server"
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        succeeded(run_playbook("site.yml"))
+        assert cloud_objects() == sorted((kind, name) for _action, kind, name in self.predicted)
+        assert succeeded(run_playbook("site.yml")).changed == 0
+
+    def test_destroy_wants_the_name(self):
+        before = cloud_objects()
+        for wrong in ([], ["-e", "frontdesk_destroy=production"]):
+            run = run_playbook("playbooks/destroy.yml", *wrong)
+            assert run.returncode != 0
+            assert "frontdesk_destroy=lab" in run.messages
+        assert cloud_objects() == before
+
+    def test_destroy_keeps_what_holds_data_unless_named(self):
+        run = succeeded(run_playbook("playbooks/destroy.yml", "-e", "frontdesk_destroy=lab"))
+        kept = [name for kind, name in cloud_objects() if kind == "server"]
+        assert kept == SERVERS, "servers with databases were deleted without being named"
+        assert "lab-1" in run.messages
+        assert succeeded(run_playbook("site.yml")).returncode == 0
+
+    def test_destroy_with_the_servers_named_leaves_nothing(self):
+        succeeded(run_playbook("playbooks/destroy.yml", *DESTROY_EVERYTHING))
+        assert cloud_objects() == []
+        assert not KNOWN_HOSTS.exists() or "ssh-ed25519" not in KNOWN_HOSTS.read_text()
