@@ -15,15 +15,64 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv6Network
-from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Callable
 
-Record = Dict[str, Any]
+Record = dict[str, Any]
 
 ADDRESS_KINDS = ("public_ipv4", "public_ipv6", "private_ipv4", "ipv4_dns_ptr", "hostname")
 
 DELETING = "deleting"
+
+ONLY_PROJECT = "default"
+"""Name of the project where the file does not list projects."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where the servers of one project are read."""
+
+    name: str
+    endpoint: str
+    token: str = field(repr=False)
+
+
+def make_project(name: str, token: object, endpoint: object) -> Project:
+    """Check and tidy what the user gave. Raises ValueError with one sentence that never shows the token."""
+    if not token:
+        raise ValueError(f"project {name} has no api_token.")
+    # A token read from a file ends in a line break. Anything else unusual would end in an HTTP library's error
+    # message, with the token in it.
+    tidy_token = str(token).strip()
+    if not tidy_token.isascii() or not tidy_token.isprintable() or " " in tidy_token:
+        raise ValueError(f"the API token of project {name} has characters that no token has.")
+    tidy_endpoint = str(endpoint).strip().rstrip("/")
+    if not tidy_endpoint.startswith(("https://", "http://")):
+        raise ValueError(f"the API endpoint of project {name} must start with https:// or http://.")
+    return Project(name, tidy_endpoint, tidy_token)
+
+
+def make_projects(entries: Sequence[object], endpoint: object) -> list[Project]:
+    """The projects that an inventory file lists; ``endpoint`` is for those that name none.
+
+    Raises ValueError or TypeError with one sentence that never shows a token.
+    """
+    projects: list[Project] = []
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, Mapping):
+            raise TypeError(f"projects[{number}] must be a dictionary with name and api_token.")
+        unknown = sorted(str(key) for key in set(entry) - {"name", "api_token", "api_endpoint"})
+        if unknown:
+            raise ValueError(f"projects[{number}] has unknown keys: {', '.join(unknown)}.")
+        name = str(entry.get("name") or "")
+        if not name:
+            raise ValueError(f"projects[{number}] has no name.")
+        if any(project.name == name for project in projects):
+            raise ValueError(f"two projects have the name {name}.")
+        projects.append(make_project(name, entry.get("api_token"), entry.get("api_endpoint") or endpoint))
+    return projects
 
 
 def cache_key(plugin: str, endpoint: str, token: str, label_selector: str, status: Sequence[str]) -> str:
@@ -89,10 +138,10 @@ def _image(server: Mapping[str, Any]) -> Record:
     }
 
 
-def _location(server: Mapping[str, Any]) -> Optional[str]:
+def _location(server: Mapping[str, Any]) -> str | None:
     # Datacenters left the API in 2026; until then the location was found only below them.
     location = server.get("location") or (server.get("datacenter") or {}).get("location") or {}
-    name: Optional[str] = location.get("name")
+    name: str | None = location.get("name")
     return name
 
 
@@ -140,11 +189,11 @@ class Selection:
         )
 
 
-def _one_of(value: Optional[str], wanted: Collection[str]) -> bool:
+def _one_of(value: str | None, wanted: Collection[str]) -> bool:
     return not wanted or value in wanted
 
 
-def private_address(record: Record, network: str = "") -> Optional[str]:
+def private_address(record: Record, network: str = "") -> str | None:
     """The server's address in the network with this name or id, or in its oldest network when none is named."""
     for attachment in record["private_networks"]:
         if not network or network in (attachment["name"], str(attachment["id"])):
@@ -153,9 +202,9 @@ def private_address(record: Record, network: str = "") -> Optional[str]:
     return None
 
 
-def ansible_host(record: Record, preferences: Sequence[str], network: str = "") -> Optional[str]:
+def ansible_host(record: Record, preferences: Sequence[str], network: str = "") -> str | None:
     """The address to connect to: the first kind of ``preferences`` (from ADDRESS_KINDS) that the server has."""
-    found: Dict[str, Callable[[], Optional[str]]] = {
+    found: dict[str, Callable[[], str | None]] = {
         "public_ipv4": lambda: record.get("ipv4"),
         "public_ipv6": lambda: record.get("ipv6"),
         "private_ipv4": lambda: private_address(record, network),
@@ -175,7 +224,7 @@ def host_variables(record: Record, project: str, network: str = "", prefix: str 
     return {f"{prefix}{name}{suffix}": value for name, value in variables.items()}
 
 
-def label_groups(labels: Mapping[str, str], prefix: str) -> List[str]:
+def label_groups(labels: Mapping[str, str], prefix: str) -> list[str]:
     """Names of the groups that a server's labels put it into, not yet made safe for Ansible."""
     if not prefix:
         return []
@@ -186,16 +235,14 @@ def label_groups(labels: Mapping[str, str], prefix: str) -> List[str]:
     ]
 
 
-def free_name(wanted: str, record: Record, project: Optional[str], taken: Callable[[str], bool]) -> str:
-    """A host name for a server whose ``wanted`` name may be taken; ``project`` is None when there is only one.
-
-    The id is unique in the whole cloud, so the last choice is always free.
-    """
-    choices = [wanted]
-    if project:
-        choices.append(f"{wanted}-{project}")
-    choices.append(f"{wanted}-{record['id']}")
-    return next((name for name in choices if not taken(name)), choices[-1])
+def free_name(wanted: str, record: Record, project: str | None, taken: Callable[[str], bool]) -> str:
+    """A host name for a server whose ``wanted`` name may be taken; ``project`` is None when there is only one."""
+    if not taken(wanted):
+        return wanted
+    name = f"{wanted}-{project or record['id']}"
+    while taken(name):
+        name = f"{name}-{record['id']}"
+    return name
 
 
 def some_names(names: Sequence[str], limit: int = 10) -> str:

@@ -14,12 +14,20 @@ Lives in plugin_utils, not module_utils: only plugins that run on the controller
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
+from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Any, Callable, MutableMapping, Optional
+from pathlib import Path
+from typing import Any, Callable
 
 from ansible.errors import AnsibleError
+from ansible.plugins.cache import BaseFileCacheModule
 from ansible.plugins.inventory import get_cache_plugin
+from ansible.plugins.loader import cache_loader
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
 
 FORMAT = 1
 """Raised when the shape of the cached value changes, so that an older entry counts as absent."""
@@ -50,11 +58,11 @@ class CachedSource:
         self._timeout = timeout
         self._clock = clock
 
-    def read(self) -> Optional[CachedAnswer]:
+    def read(self) -> CachedAnswer | None:
         """The last answer, however old, or None. A damaged entry counts as none: the next answer replaces it."""
         try:
             entry = self._store[self._key]
-        except (KeyError, ValueError, AnsibleError):
+        except (KeyError, TypeError, ValueError, AnsibleError):
             return None
         if not isinstance(entry, dict) or entry.get("format") != FORMAT:
             return None
@@ -74,12 +82,19 @@ class CachedSource:
             write_through()
 
 
-def open_store(name: str, connection: Optional[str], prefix: Optional[str]) -> MutableMapping[str, Any]:
+def open_store(name: str, connection: str | None, prefix: str | None) -> MutableMapping[str, Any]:
     """Open the cache plugin ``name`` so that it never drops an entry by age.
 
-    Each source gets a store of its own: Ansible's wrapper writes every entry that it has ever loaded, and a second
-    process may have written a newer one in between.
+    A folder for files that does not exist yet is made for this user alone: the cache plugins make files that all users
+    of the machine may read. Each source gets a store of its own: Ansible's wrapper writes every entry that it has ever
+    loaded, and a second process may have written a newer one in between.
     """
+    found = cache_loader.get(name, class_only=True)
+    kind = getattr(found, "__wrapped__", found)  # Ansible wraps cache plugins, the class too
+    if connection and isinstance(kind, type) and issubclass(kind, BaseFileCacheModule):
+        folder = Path(os.path.expandvars(connection)).expanduser()
+        with contextlib.suppress(OSError):  # the plugin itself says what is wrong with it
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = {"_uri": connection, "_prefix": prefix}
     given = {option: value for option, value in options.items() if value is not None}
     store: MutableMapping[str, Any] = get_cache_plugin(name, _timeout=0, **given)
@@ -88,12 +103,9 @@ def open_store(name: str, connection: Optional[str], prefix: Optional[str]) -> M
 
 def age_in_words(seconds: float) -> str:
     """An age for a message, in its largest two units: ``45 s``, ``3 min``, ``2 h 5 min``, ``4 d 1 h``."""
-    total = int(seconds)
-    if total < 60:
-        return f"{total} s"
-    minutes = total // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 24 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // (24 * 60)} d {minutes // 60 % 24} h"
+    minutes, hours, days = int(seconds // MINUTE), int(seconds // HOUR), int(seconds // DAY)
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{int(seconds)} s"

@@ -89,7 +89,10 @@ class Machines(Protocol):
         """Remove a private network; absent is fine."""
 
     async def create(self, spec: MachineSpec) -> None:
-        """Make a server and leave it powered off. An existing one with other content is made anew."""
+        """Make a server and leave it powered off. One that exists stays as it is: a rebuild is delete, then create.
+
+        Each creation is a new instance for cloud-init (its own instance id and SSH host keys).
+        """
 
     async def delete(self, server_id: int) -> None:
         """Remove a server, running or not; absent is fine."""
@@ -115,7 +118,11 @@ class Machines(Protocol):
     async def set_firewall(
         self, server_id: int, public_ipv4: str | None, rules: Sequence[FirewallRule] | None
     ) -> None:
-        """Replace the rules on the server's public side. None = no firewall (everything passes)."""
+        """Replace the rules on the server's public side. None = no firewall (everything passes).
+
+        An empty sequence drops every new inbound connection. May come while the server is off: the rules then
+        act from its next start on.
+        """
 
     async def state(self, server_id: int) -> str:
         """Return `running`, `off` or `missing`."""
@@ -131,54 +138,63 @@ class NoMachines:
     """
 
     def __init__(self) -> None:
+        """Start without any server."""
         self._states: dict[int, str] = {}
 
     async def start(
         self,
         wanted: Sequence[MachineSpec],
-        networks: Mapping[int, str],
-        firewalls: Mapping[int, Sequence[FirewallRule] | None],
+        _networks: Mapping[int, str],
+        _firewalls: Mapping[int, Sequence[FirewallRule] | None],
         running: AbstractSet[int],
     ) -> None:
+        """Take the power states over."""
         self._states = {spec.server_id: RUNNING if spec.server_id in running else OFF for spec in wanted}
 
-    async def create_network(self, network_id: int, ip_range: str) -> None:
-        return None
+    async def create_network(self, _network_id: int, _ip_range: str) -> None:
+        """Do nothing."""
 
-    async def delete_network(self, network_id: int) -> None:
-        return None
+    async def delete_network(self, _network_id: int) -> None:
+        """Do nothing."""
 
     async def create(self, spec: MachineSpec) -> None:
-        self._states[spec.server_id] = OFF
+        """Remember a server that is off."""
+        self._states.setdefault(spec.server_id, OFF)
 
     async def delete(self, server_id: int) -> None:
+        """Forget a server."""
         self._states.pop(server_id, None)
 
     async def power_on(self, server_id: int) -> None:
+        """Remember that it runs."""
         self._states[server_id] = RUNNING
 
     async def power_off(self, server_id: int) -> None:
+        """Remember that it is off."""
         self._states[server_id] = OFF
 
     async def shutdown(self, server_id: int) -> None:
+        """Remember that it is off."""
         self._states[server_id] = OFF
 
     async def reboot(self, server_id: int) -> None:
+        """Remember that it runs."""
         self._states[server_id] = RUNNING
 
-    async def attach(self, server_id: int, address: PrivateAddress) -> None:
-        return None
+    async def attach(self, _server_id: int, _address: PrivateAddress) -> None:
+        """Do nothing."""
 
-    async def detach(self, server_id: int, network_id: int) -> None:
-        return None
+    async def detach(self, _server_id: int, _network_id: int) -> None:
+        """Do nothing."""
 
     async def set_firewall(
-        self, server_id: int, public_ipv4: str | None, rules: Sequence[FirewallRule] | None
+        self, _server_id: int, _public_ipv4: str | None, _rules: Sequence[FirewallRule] | None
     ) -> None:
-        return None
+        """Do nothing."""
 
     async def state(self, server_id: int) -> str:
+        """Return what is remembered."""
         return self._states.get(server_id, MISSING)
 
     async def close(self) -> None:
-        return None
+        """Do nothing."""

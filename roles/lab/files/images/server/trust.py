@@ -6,6 +6,7 @@
 A machine behind an inspecting proxy trusts an extra authority; https from inside a server needs it too.
 Reads a bundle in PEM and writes one file per unknown certificate for update-ca-certificates.
 """
+
 from __future__ import annotations
 
 import pathlib

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, the frontdesk.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the platform's list of servers to what module hetzner_infrastructure takes."""
+
+from __future__ import annotations
+
+import typing as t
+
+GROUP_LABEL_PREFIX = "group.frontdesk.platform/"
+"""Label key of a group: the inventory plugin turns it back into the Ansible group."""
+
+DATA_GROUPS = frozenset(("postgres", "redis"))
+"""Servers of these groups hold data that no other place has."""
+
+QUORUM_GROUPS = DATA_GROUPS | {"swarm_managers"}
+"""Members of these groups must not stand on one physical machine. A spread group takes 10 servers at most, so the others stay out."""
+
+
+def hetzner_servers(
+    servers: t.Sequence[t.Mapping[str, t.Any]],
+    *,
+    server_types: t.Sequence[str],
+    locations: t.Sequence[str],
+    image: str,
+    network: str,
+    firewalls: t.Sequence[str],
+    ssh_keys: t.Sequence[str],
+    placement_group: str,
+) -> list[dict[str, t.Any]]:
+    """Return one entry for each server. A server's own types and locations win over the general ones."""
+    return [
+        {
+            "name": server["name"],
+            "server_types": list(server.get("types") or server_types),
+            "locations": list(server.get("locations") or locations),
+            "image": image,
+            "ssh_keys": list(ssh_keys),
+            "networks": [{"name": network, "ip": server["private_ip"]}],
+            "firewalls": list(firewalls),
+            "labels": {**(server.get("labels") or {}), **group_labels(server["groups"])},
+            "delete_protection": bool(DATA_GROUPS & set(server["groups"])),
+            "rebuild_protection": bool(DATA_GROUPS & set(server["groups"])),
+            **({"placement_group": placement_group} if QUORUM_GROUPS & set(server["groups"]) else {}),
+        }
+        for server in servers
+    ]
+
+
+def group_labels(groups: t.Iterable[str]) -> dict[str, str]:
+    """Return the labels that carry a server's groups."""
+    return {f"{GROUP_LABEL_PREFIX}{group}": "true" for group in sorted(groups)}

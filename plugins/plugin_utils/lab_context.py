@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the frontdesk.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A build context for the Docker engine: files from several places as one tar, and a hash that names its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO
+
+IGNORED_FOLDERS = {"__pycache__"}
+
+
+def _files_below(folder: Path) -> Iterable[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in IGNORED_FOLDERS)
+        for name in sorted(names):
+            yield Path(root) / name
+
+
+def collect(folder: Path, extra: Mapping[str, Path]) -> dict[str, Path]:
+    """Return {path in the context: file} of a folder, plus files and folders from elsewhere under other names.
+
+    Raises FileNotFoundError when one of them does not exist.
+    """
+    found = {path.relative_to(folder).as_posix(): path for path in _files_below(folder)}
+    for target, source in extra.items():
+        if source.is_dir():
+            found.update({f"{target}/{path.relative_to(source).as_posix()}": path for path in _files_below(source)})
+        elif source.is_file():
+            found[target] = source
+        else:
+            raise FileNotFoundError(str(source))
+    return found
+
+
+def content_hash(files: Mapping[str, Path], *others: str) -> str:
+    """Return twelve hexadecimal digits that change with any file's name or content and with any other text."""
+    digest = hashlib.sha256()
+    for text in others:
+        digest.update(f"{len(text)}:{text}".encode())
+    for name in sorted(files):
+        content = files[name].read_bytes()
+        digest.update(f"{name}:{len(content)}:".encode())
+        digest.update(content)
+    return digest.hexdigest()[:12]
+
+
+def write_tar(files: Mapping[str, Path], target: IO[bytes]) -> None:
+    """Write the context as a tar whose times and owners are fixed, so that the engine's layer cache recognises it."""
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name in sorted(files):
+            member = archive.gettarinfo(str(files[name]), arcname=name)
+            member.mtime = 0
+            member.mode = 0o755 if member.mode & 0o100 else 0o644
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            with files[name].open("rb") as content:
+                archive.addfile(member, content)

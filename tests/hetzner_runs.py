@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, the frontdesk.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of the Hetzner modules share: a wanted project, and runs of modules against the lab cloud.
+
+A run is the module's own main() with its own arguments and its own JSON on standard output, only in this process:
+what Ansible adds around it takes a second each time and is tested by the play runs.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.frontdesk.platform.plugins.module_utils import hetzner_client
+from ansible_collections.frontdesk.platform.plugins.module_utils.http_client import Clock
+from tests.lab_cloud import LabCloud
+
+PACKAGE = "ansible_collections.frontdesk.platform.plugins.modules"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJtSw5nGx0TXw9rf8rBBdZQ2o8P5Yj0Z4cJkVwzq9g0a operator@example.com"
+OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBbbbbbGx0TXw9rf8rBBdZQ2o8P5Yj0Z4cJkVwzq9g0a second@example.com"
+
+Result = dict[str, Any]
+Triple = tuple[str, str, str]
+
+
+def quick_clock() -> Clock:
+    """A clock for a lab whose actions take hundredths of a second: pauses are a fiftieth as long."""
+    return Clock(sleep=lambda seconds: time.sleep(seconds / 50))
+
+
+def run_module(name: str, params: dict[str, Any], check_mode: bool = False, diff: bool = True) -> Result:
+    """Run a module as Ansible would; its result, with `failed` when it failed."""
+    module = importlib.import_module(f"{PACKAGE}.{name}")
+    arguments = {**params, "_ansible_check_mode": check_mode, "_ansible_diff": diff}
+    output = StringIO()
+    with patch_module_args(arguments), redirect_stdout(output):
+        try:
+            module.main()
+        except SystemExit:
+            pass
+    result: Result = json.loads(output.getvalue())
+    return result
+
+
+class Project:
+    """One API-only project of a lab cloud, and runs of hetzner_infrastructure on it."""
+
+    def __init__(self, lab: LabCloud, name: str, **options: Any) -> None:
+        self.lab = lab
+        self.name = name
+        self.token = f"token-of-{name}"
+        lab.project(name, self.token, **options)
+
+    @property
+    def connection(self) -> dict[str, str]:
+        return {"api_token": self.token, "api_endpoint": self.lab.endpoint}
+
+    def run(self, wanted: dict[str, Any], check_mode: bool = False, **options: Any) -> Result:
+        """hetzner_infrastructure; a failure is an AssertionError."""
+        result = self.try_run(wanted, check_mode, **options)
+        assert not result.get("failed"), result["msg"]
+        return result
+
+    def try_run(self, wanted: dict[str, Any], check_mode: bool = False, **options: Any) -> Result:
+        """hetzner_infrastructure, which may fail."""
+        params = {**self.connection, "owner": "test", "cost_confirmed": True, **wanted, **options}
+        return run_module("hetzner_infrastructure", params, check_mode)
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """A call without our client."""
+        status, answer = self.lab.api(method, path, body, token=self.token)
+        assert status < 300, answer
+        self.lab.idle()
+        return answer
+
+    def live(self, kind: str, name: str) -> dict[str, Any]:
+        """The object as the API shows it."""
+        return {item["name"]: item for item in self.all(kind)}[name]
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        """All objects of a kind (`servers`)."""
+        found: list[dict[str, Any]] = self.api("GET", f"/{kind}?per_page=50")[kind]
+        return found
+
+    def requests(self) -> list[tuple[str, str]]:
+        """(method, path) of all calls so far."""
+        return [(call["method"], call["path"]) for call in self.lab.requests(self.name)]
+
+    def writes(self) -> list[tuple[str, str]]:
+        """(method, path) of all calls that were no reading."""
+        return [call for call in self.requests() if call[0] != "GET"]
+
+    def creations(self) -> list[str]:
+        """Paths of the creations that the API accepted."""
+        calls = self.lab.requests(self.name)
+        return [call["path"] for call in calls if call["method"] == "POST" and call["status"] == 201]
+
+
+def triples(result: Result) -> list[Triple]:
+    """The changes by action, kind and name."""
+    return [(change["action"], change["kind"], change["name"]) for change in result["changes"]]
+
+
+def server(name: str, number: int, **options: Any) -> dict[str, Any]:
+    """A wanted server with a fixed address."""
+    return {
+        "name": name,
+        "server_types": ["cx23", "cpx22"],
+        "locations": ["fsn1", "nbg1"],
+        "image": "debian-13",
+        "ssh_keys": ["operator"],
+        "placement_group": "spread",
+        "firewalls": ["web"],
+        "networks": [{"name": "main", "ip": f"10.0.1.{number}"}],
+        "user_data": "#cloud-config\n{}\n",
+        **options,
+    }
+
+
+def wanted_project(servers: int = 3) -> dict[str, Any]:
+    """One of each kind, and so many servers."""
+    return copy.deepcopy(
+        {
+            "networks": [
+                {
+                    "name": "main",
+                    "ip_range": "10.0.0.0/16",
+                    "subnets": [{"ip_range": "10.0.1.0/24", "network_zone": "eu-central"}],
+                }
+            ],
+            "firewalls": [
+                {
+                    "name": "web",
+                    "rules": [
+                        {"direction": "in", "protocol": "tcp", "port": "443", "source_ips": ["0.0.0.0/0", "::/0"]},
+                        {"direction": "in", "protocol": "icmp", "source_ips": ["0.0.0.0/0", "::/0"]},
+                    ],
+                }
+            ],
+            "ssh_keys": [{"name": "operator", "public_key": KEY}],
+            "placement_groups": [{"name": "spread"}],
+            "servers": [server(f"web-{number}", 10 + number) for number in range(1, servers + 1)],
+        }
+    )
+
+
+def in_parallel(*calls: Callable[[], Any]) -> list[Any]:
+    """Run all at the same time; their results."""
+    results: list[Any] = [None] * len(calls)
+
+    def run(position: int, call: Callable[[], Any]) -> None:
+        results[position] = call()
+
+    threads = [threading.Thread(target=run, args=(position, call)) for position, call in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def use_quick_clock(monkeypatch: Any) -> None:
+    """All clients made from now on do not wait as long as in production."""
+    monkeypatch.setattr(hetzner_client, "Clock", quick_clock)

@@ -1,0 +1,427 @@
+# Copyright: (c) 2026, the frontdesk.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every rule of the platform and of role hetzner: what breaks it, and what the fault says. In one process, with Ansible's own engine."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import functools
+import itertools
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.catalog import Catalog, read_catalog
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.configuration import Check, SourceIndex
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.rules import EvaluationError, apply_rule
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import LAB_MASTER_KEY
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+
+def ssh_key(number: int) -> str:
+    kind = b"ssh-ed25519"
+    blob = struct.pack(">I", len(kind)) + kind + struct.pack(">I", 32) + bytes([number]) * 32
+    return f"ssh-ed25519 {base64.b64encode(blob).decode()} somebody@example.com"
+
+
+def server(number: int, *groups: str, **more: Any) -> dict[str, Any]:
+    return {"name": f"acme-{number}", "groups": list(groups), "private_ip": f"10.20.0.{10 + number}", **more}
+
+
+ALL = ("swarm_managers", "postgres", "redis", "edge")
+SERVERS = [server(1, *ALL), server(2, *ALL), server(3, *ALL), server(4, "swarm_workers")]
+VALID: dict[str, Any] = {
+    "frontdesk_environment": "acme",
+    "frontdesk_domain": "acme.example",
+    "frontdesk_master_key": KEY,
+    "frontdesk_ssh_keys": [{"name": "one", "public_key": ssh_key(1)}],
+    "frontdesk_servers": SERVERS,
+    "hetzner_api_token": "token",
+    "inventory_dir": "/somewhere",
+}
+
+
+class Templates:
+    def render(self, template: str, variables: Mapping[str, Any]) -> Any:
+        return self.resolve(trust_as_template(template), variables)
+
+    def resolve(self, value: Any, variables: Mapping[str, Any]) -> Any:
+        try:
+            return Templar(loader=DataLoader(), variables=dict(variables)).template(value)
+        except AnsibleError as error:
+            raise EvaluationError(str(error)) from None
+
+
+@functools.cache
+def catalog() -> Catalog:
+    return read_catalog(ROOT, lambda path: DataLoader().load_from_file(str(path), trusted_as_template=True))
+
+
+def variables(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {**catalog().wiring, **copy.deepcopy(VALID), **changes}
+
+
+def lines(changes: Mapping[str, Any]) -> list[str]:
+    return [fault.line() for fault in Check(catalog(), Templates(), variables(changes), SourceIndex()).run()]
+
+
+def with_server(position: int, **changes: Any) -> dict[str, Any]:
+    """The valid servers with one of them changed. None removes a part."""
+    servers = copy.deepcopy(SERVERS)
+    servers[position] = {key: value for key, value in {**servers[position], **changes}.items() if value is not None}
+    return {"frontdesk_servers": servers}
+
+
+def many(count: int, *groups: str) -> list[dict[str, Any]]:
+    return [
+        {"name": f"many-{number}", "groups": list(groups), "private_ip": f"10.20.0.{20 + number}"}
+        for number in range(count)
+    ]
+
+
+LAB = {"frontdesk_master_key": LAB_MASTER_KEY, "frontdesk_environment": "lab"}
+HETZNER = {"name": "a", "server_types": ["cx33"], "locations": ["fsn1"], "image": "debian-13"}
+NETWORK = {"name": "n", "ip_range": "10.20.0.0/16"}
+TCP = {"direction": "in", "protocol": "tcp", "port": "80"}
+
+# What is changed, and the beginning and a part of each fault that this makes.
+CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
+    ({"frontdesk_environment": "Acme 1"}, [('frontdesk_environment = "Acme 1"', "lower case letters")]),
+    ({"frontdesk_environment": "a" * 33}, [("frontdesk_environment =", "1 to 32")]),
+    ({"frontdesk_domain": "https://acme.example"}, [('frontdesk_domain = "https://', "no https://")]),
+    ({"frontdesk_domain": "localhost"}, [('frontdesk_domain = "localhost"', "at least two parts")]),
+    ({"frontdesk_profile": "hi"}, [('frontdesk_profile = "hi"', "did you mean ha?")]),
+    (
+        {"frontdesk_profile": "single"},
+        [('frontdesk_profile = "single"', "puts 3 servers in swarm_managers")],
+    ),
+    (
+        {"frontdesk_servers": [server(1, *ALL)]},
+        [
+            ('frontdesk_profile = "ha"', "needs 3 servers in swarm_managers"),
+            ('frontdesk_servers = ["acme-1"]', "needs 3 servers in postgres"),
+            ('frontdesk_servers = ["acme-1"]', "needs 3 servers in redis"),
+        ],
+    ),
+    (with_server(0, name="x" * 64), [('frontdesk_servers[0].name = "xxx', "at most 63 characters (64 here)")]),
+    (with_server(0, name="Acme_1"), [('frontdesk_servers[0].name = "Acme_1"', "lower case")]),
+    (with_server(1, name="acme-1"), [('frontdesk_servers[1].name = "acme-1"', "another server")]),
+    (with_server(0, labels={"x": "y" * 64}), [('frontdesk_servers[0].labels = {"x"', "at most 63 letters")]),
+    (with_server(0, labels={"a b": "c"}), [("frontdesk_servers[0].labels", "with a letter or digit at both ends")]),
+    (
+        with_server(0, labels={"group.frontdesk.platform/x": "true"}),
+        [("frontdesk_servers[0].labels", "are reserved")],
+    ),
+    ({"frontdesk_master_key": "short"}, [("frontdesk_master_key (secret, not shown)", "32 bytes or more")]),
+    ({"frontdesk_master_key": ""}, [("frontdesk_master_key is empty", "openssl rand -hex 32")]),
+    ({"frontdesk_master_key": LAB_MASTER_KEY}, [("frontdesk_master_key (secret, not shown)", "everybody knows")]),
+    (
+        {**LAB, "hetzner_api_endpoint": "https://api.hetzner.cloud/v1"},
+        [("frontdesk_master_key (secret, not shown)", "everybody knows")],
+    ),
+    (
+        {**LAB, "hetzner_api_endpoint": "http://127.0.0.1.evil.example/v1"},
+        [("frontdesk_master_key (secret, not shown)", "everybody knows")],
+    ),
+    ({"frontdesk_generations": {"redis": 0}}, [("frontdesk_generations =", "whole number from 1")]),
+    ({"frontdesk_generations": {"Red is": 2}}, [("frontdesk_generations =", "whole number from 1")]),
+    (
+        {"frontdesk_servers": []},
+        [
+            ('frontdesk_profile = "ha"', "needs 3"),
+            ("frontdesk_servers = []", "at least one server"),
+            ("frontdesk_servers = []", "in postgres"),
+            ("frontdesk_servers = []", "in redis"),
+            ("frontdesk_servers = []", "no server is in edge"),
+        ],
+    ),
+    (
+        with_server(3, groups=["swarm_managers"]),
+        [('frontdesk_servers = ["acme-1", "acme-2", "acme-3", "acme-4"]', "4 servers are in swarm_managers; an even")],
+    ),
+    (
+        {"frontdesk_servers": SERVERS + many(6, "swarm_managers")},
+        [("frontdesk_servers = [", "more than 7 managers")],
+    ),
+    (
+        {
+            "frontdesk_servers": SERVERS
+            + many(4, "swarm_managers")
+            + [
+                dict(s, name=f"w{s['name']}", private_ip=f"10.20.0.{60 + i}")
+                for i, s in enumerate(many(4, "swarm_workers"))
+            ]
+        },
+        [],
+    ),
+    (
+        {
+            "frontdesk_servers": [
+                *[{**s, "groups": ["swarm_managers", "edge"]} for s in SERVERS[:3]],
+                *[
+                    dict(s, groups=["swarm_workers", "postgres" if i < 3 else "redis"])
+                    for i, s in enumerate(many(6, "x"))
+                ],
+                *[
+                    dict(s, name=f"m{s['name']}", private_ip=f"10.20.0.{60 + i}")
+                    for i, s in enumerate(many(2, "swarm_managers"))
+                ],
+            ]
+        },
+        [("frontdesk_servers = [", "takes 10 servers")],
+    ),
+    (
+        with_server(0, groups=["swarm_managers", "swarm_workers", "postgres", "redis", "edge"]),
+        [("frontdesk_servers[0].groups = [", "not in both")],
+    ),
+    (with_server(3, groups=[]), [("frontdesk_servers[3].groups = []", "add swarm_managers or swarm_workers")]),
+    (
+        with_server(0, groups=["swarm_managers", "edge"]),
+        [
+            ('frontdesk_servers = ["acme-2", "acme-3"]', "2 servers are in postgres"),
+            ('frontdesk_servers = ["acme-2", "acme-3"]', "2 servers are in redis"),
+        ],
+    ),
+    (
+        {"frontdesk_servers": [{**s, "groups": [g for g in s["groups"] if g != "edge"]} for s in SERVERS]},
+        [("frontdesk_servers = [", "no server is in edge")],
+    ),
+    (
+        {"frontdesk_servers": SERVERS + many(97, "swarm_workers")},
+        [("frontdesk_servers = [", "holds 100 servers, and 101 are listed")],
+    ),
+    (
+        with_server(3, groups=["swarm_worker"]),
+        [
+            ('frontdesk_servers[3].groups[0] = "swarm_worker"', "did you mean swarm_workers?"),
+            ("frontdesk_servers[3].groups", "add swarm_managers or swarm_workers"),
+        ],
+    ),
+    (with_server(3, private_ip=None), [("frontdesk_servers[3].private_ip is not set", "set it")]),
+    (
+        with_server(3, privat_ip="10.20.0.14", private_ip=None),
+        [
+            ('frontdesk_servers[3].privat_ip = "10.20.0.14"', "did you mean private_ip?"),
+            ("frontdesk_servers[3].private_ip is not set", "set it"),
+        ],
+    ),
+    ({"frontdesk_server_types": []}, [("frontdesk_server_types = []", "at least one server type")]),
+    (with_server(0, types=[]), [("frontdesk_servers[0].types = []", "at least one server type")]),
+    ({"frontdesk_locations": []}, [("frontdesk_locations = []", "at least one location")]),
+    (with_server(0, locations=[]), [("frontdesk_servers[0].locations = []", "at least one location")]),
+    ({"frontdesk_locations": "fsn1,nbg1"}, [('frontdesk_locations = "fsn1,nbg1"', "give a list")]),
+    ({"frontdesk_locations": ["fsn1", "ash"]}, [('frontdesk_locations[1] = "ash"', "zone eu-central")]),
+    (
+        {"frontdesk_network_zone": "us-west"},
+        [(f'frontdesk_locations[{i}] = "{name}"', "zone us-west") for i, name in enumerate(("fsn1", "nbg1", "hel1"))],
+    ),
+    (with_server(0, locations=["sin"]), [('frontdesk_servers[0].locations = ["sin"]', "zone eu-central")]),
+    ({"frontdesk_locations": ["new9"]}, []),
+    ({"frontdesk_private_network": "10.20.0.1/16"}, [("frontdesk_private_network =", "no bit set beyond")]),
+    (
+        {"frontdesk_private_network": "8.8.0.0/16"},
+        [("frontdesk_private_network =", "RFC 1918"), ("frontdesk_private_subnet =", "does not lie inside")],
+    ),
+    (
+        {"frontdesk_private_network": "10.20.0.0/25", "frontdesk_private_subnet": "10.20.0.0/26"},
+        [("frontdesk_private_network =", "/24 or larger")],
+    ),
+    (
+        {
+            "frontdesk_private_network": "172.16.0.0/12",
+            "frontdesk_private_subnet": "172.20.0.0/24",
+            "frontdesk_servers": [{**s, "private_ip": s["private_ip"].replace("10.20", "172.20")} for s in SERVERS],
+        },
+        [("frontdesk_private_network =", "overlaps with 172.17.0.0/16")],
+    ),
+    ({"frontdesk_private_subnet": "nonsense"}, [("frontdesk_private_subnet =", "range in CIDR notation")]),
+    (
+        {"frontdesk_private_subnet": "10.21.0.0/24"},
+        [
+            ("frontdesk_private_subnet =", "does not lie inside frontdesk_private_network (10.20.0.0/16)"),
+            *[
+                (f"frontdesk_servers[{n}].private_ip", "inside frontdesk_private_subnet (10.21.0.0/24)")
+                for n in range(4)
+            ],
+        ],
+    ),
+    (
+        {"frontdesk_private_subnet": "10.20.0.11/32"},
+        [
+            ("frontdesk_private_subnet =", "/30 or larger"),
+            ("frontdesk_servers[0].private_ip", "first and last of a subnet"),
+            *[(f"frontdesk_servers[{number}].private_ip", "inside") for number in (1, 2, 3)],
+        ],
+    ),
+    (with_server(0, private_ip="10.20.1.11"), [('frontdesk_servers[0].private_ip = "10.20.1.11"', "inside")]),
+    (with_server(0, private_ip="10.20.0.11/32"), [("frontdesk_servers[0].private_ip", "give an address inside")]),
+    (with_server(0, private_ip="10.20.0.1"), [('frontdesk_servers[0].private_ip = "10.20.0.1"', "its gateway")]),
+    (with_server(1, private_ip="10.20.0.11"), [("frontdesk_servers[1].private_ip", "another server")]),
+    ({"frontdesk_admin_networks": []}, [("frontdesk_admin_networks = []", "nobody could reach")]),
+    (
+        {"frontdesk_admin_networks": [f"10.0.{number}.0/24" for number in range(101)]},
+        [("frontdesk_admin_networks =", "100 networks, and 101")],
+    ),
+    (
+        {"frontdesk_admin_networks": ["1.2.3.4/24", "10.0.0.1", "::/0"]},
+        [('frontdesk_admin_networks[0] = "1.2.3.4/24"', "CIDR"), ("frontdesk_admin_networks[1]", "CIDR")],
+    ),
+    ({"frontdesk_ssh_keys": []}, [("frontdesk_ssh_keys = []", "at least one SSH key")]),
+    (
+        {"frontdesk_ssh_keys": [{"name": "a", "public_key": "ssh-ed25519 EXAMPLE"}]},
+        [("frontdesk_ssh_keys[0].public_key =", ".pub file")],
+    ),
+    (
+        {"frontdesk_ssh_keys": [{"name": "a", "public_key": ssh_key(n)} for n in (1, 2)]},
+        [("frontdesk_ssh_keys[1].name =", "another key")],
+    ),
+    (
+        {"frontdesk_ssh_keys": [{"name": n, "public_key": f"{ssh_key(1)} {n}"} for n in ("a", "b")]},
+        [("frontdesk_ssh_keys[1].public_key =", "takes a key once")],
+    ),
+    ({"hetzner_api_token": ""}, [("hetzner_api_token is empty", "HCLOUD_TOKEN")]),
+    ({"hetzner_api_token": "to ken"}, [("hetzner_api_token (secret, not shown)", "white space")]),
+    ({"hetzner_api_endpoint": "api.hetzner.cloud"}, [("hetzner_api_endpoint =", "https://")]),
+    ({"hetzner_owner": "x y"}, [('hetzner_owner = "x y"', "label's value")]),
+    ({"hetzner_prune": "maybe"}, [('hetzner_prune = "maybe"', "true or false")]),
+    (
+        {"hetzner_networks": [{**NETWORK, "name": ""}], "hetzner_servers": []},
+        [('hetzner_networks[0].name = ""', "1 to 128")],
+    ),
+    (
+        {"hetzner_networks": [{**NETWORK, "ip_range": "10.0.0.0/25"}], "hetzner_servers": []},
+        [("hetzner_networks[0].ip_range =", "/24 or larger")],
+    ),
+    (
+        {
+            "hetzner_networks": [{**NETWORK, "subnets": [{"ip_range": "10.9.0.0/24", "network_zone": "eu-central"}]}],
+            "hetzner_servers": [],
+        },
+        [("hetzner_networks[0].subnets =", "inside the network (10.20.0.0/16)")],
+    ),
+    (
+        {
+            "hetzner_networks": [
+                {
+                    **NETWORK,
+                    "subnets": [
+                        {"ip_range": "10.20.0.0/24", "network_zone": "eu-central"},
+                        {"ip_range": "10.20.1.0/24", "network_zone": "us-east"},
+                    ],
+                }
+            ],
+            "hetzner_servers": [],
+        },
+        [("hetzner_networks[0].subnets =", "one network zone")],
+    ),
+    (
+        {"hetzner_firewalls": [{"name": "x" * 129}], "hetzner_servers": []},
+        [("hetzner_firewalls[0].name =", "1 to 128 characters (129 here)")],
+    ),
+    (
+        {"hetzner_firewalls": [{"name": "x", "rules": [TCP] * 51}], "hetzner_servers": []},
+        [("hetzner_firewalls[0].rules =", "50 rules a firewall, and 51")],
+    ),
+    (
+        {"hetzner_firewalls": [{"name": "x", "rules": [{**TCP, "protocol": "icmp"}]}], "hetzner_servers": []},
+        [("hetzner_firewalls[0].rules =", "need a port")],
+    ),
+    ({"hetzner_servers": [{**HETZNER, "name": "x" * 64}]}, [("hetzner_servers[0].name =", "(64 here)")]),
+    ({"hetzner_servers": [HETZNER, HETZNER]}, [("hetzner_servers[1].name =", "another server")]),
+    ({"hetzner_servers": [{**HETZNER, "server_types": []}]}, [("hetzner_servers[0].server_types", "server type")]),
+    ({"hetzner_servers": [{**HETZNER, "locations": []}]}, [("hetzner_servers[0].locations", "location")]),
+    (
+        {"hetzner_servers": [{**HETZNER, "networks": [{"name": "x"}]}]},
+        [("hetzner_servers[0].networks", "not in hetzner_networks")],
+    ),
+    (
+        {"hetzner_servers": [{**HETZNER, "firewalls": ["x"]}]},
+        [("hetzner_servers[0].firewalls", "not in hetzner_firewalls")],
+    ),
+    (
+        {"hetzner_servers": [{**HETZNER, "placement_group": "x"}]},
+        [("hetzner_servers[0].placement_group", "not in hetzner_placement_groups")],
+    ),
+    (
+        {"hetzner_servers": [{**HETZNER, "name": f"a{number}", "placement_group": "acme"} for number in range(11)]},
+        [('hetzner_placement_groups[0].name = "acme"', "takes 10 servers")],
+    ),
+    ({"hetzner_servers": [{**HETZNER, "user_data": "ö" * 16385}]}, [("hetzner_servers[0].user_data", "32 KiB")]),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"), CASES, ids=lambda value: "-".join(value) if isinstance(value, dict) else ""
+)
+def test_case(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    found = lines(changes)
+    rest = list(found)
+    for start, part in expected:
+        match = next((line for line in rest if line.startswith(start) and part in line), None)
+        assert match, f"no fault {start!r} ... {part!r} among:\n" + "\n".join(found)
+        rest.remove(match)
+    assert not rest, "more faults than expected:\n" + "\n".join(rest)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"frontdesk_servers": catalog().wiring["frontdesk_servers"]},
+        {"frontdesk_servers": catalog().wiring["frontdesk_servers"], "frontdesk_profile": "single"},
+        {"frontdesk_servers": [*SERVERS, *many(20, "swarm_workers")]},
+        {**LAB, "hetzner_api_endpoint": "http://127.0.0.1:8480/hetzner/v1"},
+        {"hetzner_prune": "true", "frontdesk_generations": {"redis": "2"}},
+    ],
+    ids=["as given", "profile ha", "profile single", "many workers", "lab", "text from the command line"],
+)
+def test_valid(changes: dict[str, Any]) -> None:
+    assert lines(changes) == []
+
+
+def test_every_rule_is_broken_by_a_case() -> None:
+    """A rule that no case breaks may never fire at all."""
+    left = list(catalog().rules)
+    for changes, _expected in CASES:
+        given = variables(changes)
+        known = {**catalog().defaults, **given}
+        values = {}
+        for name in catalog().options:
+            if name in known:
+                try:
+                    values[name] = Templates().resolve(known[name], known)
+                except EvaluationError:
+                    continue
+        left = [rule for rule in left if not apply_rule(rule, Templates(), {**known, **values}, secret=False).faults]
+    assert [f"{rule.variable}: {rule.that}" for rule in left] == []
+
+
+def test_many_faults_at_once_are_all_found() -> None:
+    """Faults of different variables do not hide each other."""
+    independent = [
+        {"frontdesk_domain": "x"},
+        {"frontdesk_environment": "X"},
+        {"frontdesk_master_key": "short"},
+        {"frontdesk_admin_networks": []},
+        {"frontdesk_server_types": []},
+        {"frontdesk_locations": ["ash"]},
+        {"frontdesk_ssh_keys": []},
+        {"hetzner_api_token": ""},
+        {"hetzner_prune": "maybe"},
+        {"frontdesk_private_network": "172.17.0.0/16"},
+        with_server(1, name="acme-1"),
+        {"frontdesk_nmae": 1},
+    ]
+    together = lines(dict(itertools.chain.from_iterable(changes.items() for changes in independent)))
+    for changes in independent:
+        for line in lines(changes):
+            assert line.split(" ")[0] in {found.split(" ")[0] for found in together}
