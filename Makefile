@@ -78,7 +78,7 @@ importer: setup ## Import the built artifact as Galaxy does, and install it into
 
 .PHONY: integration
 integration: setup ## Run modules, plugins and other clients against the lab cloud, without servers
-	$(pytest) -m 'not lab' tests/integration
+	$(pytest) -n 2 --dist loadfile -m 'not lab' tests/integration
 
 .PHONY: e2e
 e2e: setup engine ## Build the platform in an empty lab, run it again, break it, destroy it

@@ -27,7 +27,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PAGES = CHECKOUT / "docs/modules"
 COLLECTION = "frontdesk.platform"
 GENERATED = "<!-- Made by `make docs` from the plugin's source; do not edit. -->"
-TYPES = ("module", "inventory", "lookup", "filter", "callback")
+TYPES = ("module", "inventory", "lookup", "filter", "test", "callback")
 ATTRIBUTE_ORDER = ("check_mode", "diff_mode", "idempotent", "action_group")
 
 

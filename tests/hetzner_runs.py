@@ -20,6 +20,7 @@ from io import StringIO
 from typing import Any
 
 from ansible.module_utils.testing import patch_module_args
+
 from ansible_collections.frontdesk.platform.plugins.module_utils import hetzner_client
 from ansible_collections.frontdesk.platform.plugins.module_utils.http_client import Clock
 from tests.lab_cloud import LabCloud
@@ -33,8 +34,8 @@ Triple = tuple[str, str, str]
 
 
 def quick_clock() -> Clock:
-    """A clock for a lab whose actions take hundredths of a second: pauses are a fiftieth as long."""
-    return Clock(sleep=lambda seconds: time.sleep(seconds / 50))
+    """A clock that goes fifty times as fast, for a lab whose actions take hundredths of a second."""
+    return Clock(monotonic=lambda: time.monotonic() * 50, sleep=lambda seconds: time.sleep(seconds / 50))
 
 
 def run_module(name: str, params: dict[str, Any], check_mode: bool = False, diff: bool = True) -> Result:
@@ -100,9 +101,10 @@ class Project:
         return [call for call in self.requests() if call[0] != "GET"]
 
     def creations(self) -> list[str]:
-        """Paths of the creations that the API accepted."""
+        """Paths of the creations that the API accepted (actions answer 201, too)."""
         calls = self.lab.requests(self.name)
-        return [call["path"] for call in calls if call["method"] == "POST" and call["status"] == 201]
+        made = [call["path"] for call in calls if call["method"] == "POST" and call["status"] == 201]
+        return [path for path in made if "/actions/" not in path]
 
 
 def triples(result: Result) -> list[Triple]:

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lab cloud without machines for tests: the real service on a port of its own.
 
-    from tests.lab_cloud import running_lab_cloud
+from tests.lab_cloud import running_lab_cloud
 
-    with running_lab_cloud(tmp_path) as lab:
-        client = HetznerClient(lab.token, lab.endpoint)
-        lab.fault(effect="status", status=503, method="POST", path="^/servers$")
-        lab.restart()                       # same address, same state folder
+with running_lab_cloud(tmp_path) as lab:
+    client = HetznerClient(lab.token, lab.endpoint)
+    lab.fault(effect="status", status=503, method="POST", path="^/servers$")
+    lab.restart()                       # same address, same state folder
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ START_SECONDS = 20.0
 class LabCloud:
     """A running service. `endpoint` is what a Hetzner client takes, `control` the lab's own endpoint."""
 
-    def __init__(self, settings: Settings, machines: Any = None) -> None:
+    def __init__(self, settings: Settings, backend: Any = None) -> None:
         self.settings = settings
         self.token = settings.hetzner_token
-        self._machines = machines
+        self._backend = backend
         self._port = 0
         self._start()
 
@@ -64,7 +64,7 @@ class LabCloud:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
-        app = create_app(self.settings, self._machines)
+        app = create_app(self.settings, self._backend)
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         )
@@ -100,9 +100,7 @@ class LabCloud:
         return self._http(method, self.endpoint + path, body, headers, raises=False)
 
     @staticmethod
-    def _http(
-        method: str, url: str, body: Any, headers: dict[str, str], raises: bool = True
-    ) -> tuple[int, Any]:
+    def _http(method: str, url: str, body: Any, headers: dict[str, str], raises: bool = True) -> tuple[int, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, {**headers, "Content-Type": "application/json"}, method=method)
         try:
@@ -152,10 +150,13 @@ class LabCloud:
 
 
 @contextmanager
-def running_lab_cloud(tmp_path: Path, machines: Any = None, **settings: Any) -> Iterator[LabCloud]:
-    """Run a lab cloud with short actions; settings are those of labcloud.settings.Settings."""
+def running_lab_cloud(tmp_path: Path, backend: Any = None, **settings: Any) -> Iterator[LabCloud]:
+    """Run a lab cloud with short actions.
+
+    `backend` stands in for the machines; settings are those of labcloud.settings.Settings.
+    """
     values: dict[str, Any] = {"action_seconds": 0.02, "label_seconds": 0.05, "poll_seconds": 0.05, **settings}
-    lab = LabCloud(Settings(state_folder=tmp_path / "labcloud", **values), machines)
+    lab = LabCloud(Settings(state_folder=tmp_path / "labcloud", **values), backend)
     try:
         yield lab
     finally:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import re
 import typing as t
 
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import EncryptedString
 from ansible.plugins.action import ActionBase
-from ansible.template import trust_as_template
 
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.catalog import Catalog, read_catalog
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.configuration import (
@@ -24,7 +22,7 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.configuration i
     misplaced,
 )
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.faults import UNSET, Fault, Report
-from ansible_collections.frontdesk.platform.plugins.plugin_utils.rules import EvaluationError
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.templates import Templates
 
 GROUP = "frontdesk"
 CONTROLLER = "localhost"
@@ -54,7 +52,7 @@ class ActionModule(ActionBase):
         for found in classes:
             changed = _differences(found, classes[0])
             check = Check(
-                catalog, _Templates(self._templar), found.variables, inventory.sources, base=base, changed=changed
+                catalog, Templates(self._templar), found.variables, inventory.sources, base=base, changed=changed
             )
             report.add(check.run(), [] if CONTROLLER in found.hosts else found.hosts)
             report.hide(check.secrets)
@@ -64,35 +62,6 @@ class ActionModule(ActionBase):
 
     def _load(self, path: pathlib.Path) -> t.Any:
         return self._loader.load_from_file(str(path), cache="all", trusted_as_template=True)
-
-
-class _Templates:
-    """Ansible's template engine behind the interface of the rules."""
-
-    def __init__(self, templar: t.Any) -> None:
-        self._templar = templar.copy_with_new_env()
-
-    def render(self, template: str, variables: t.Mapping[str, t.Any]) -> t.Any:
-        return self.resolve(trust_as_template(template), variables)
-
-    def resolve(self, value: t.Any, variables: t.Mapping[str, t.Any]) -> t.Any:
-        if self._templar.available_variables is not variables:
-            self._templar.available_variables = variables
-        try:
-            return self._templar.template(value)
-        except AnsibleError as error:
-            raise EvaluationError(_reason(error)) from None
-
-
-def _reason(error: BaseException) -> str:
-    """Why a template failed, without Ansible's quotation of the source line, which may hold a secret."""
-    text = " ".join(str(error).split())
-    undefined = re.search(r"'[^']{1,80}' is undefined|has no attribute '[^']{1,80}'", text)
-    if undefined:
-        return undefined.group(0)
-    if "ault" in type(error).__name__ or "ecrypt" in text:
-        return "it cannot be decrypted; give the vault password with --vault-id"
-    return f"it raises {type(error).__name__}"
 
 
 class _Inventory:
@@ -114,14 +83,23 @@ class _Inventory:
         """The controller, then the servers."""
         return [CONTROLLER] + [name for name in self._groups.get(GROUP, []) if name != CONTROLLER]
 
-    def variables(self, host: str) -> Variables:
+    def variables(self, host: str, catalog: Catalog) -> Variables:
         """The variables of a host, not evaluated."""
         found: Variables = dict(self._hostvars.raw_get(host))
+        for name in self._results(host):
+            if name not in catalog.options:
+                found.pop(name, None)
         if host == CONTROLLER and not self.in_group:
             # A fault that is reported; the others are found as if it were mended.
+            found.setdefault("inventory_dir", next(iter(self._folders()), "."))
             found.update(self._group_files(GROUP))
             found.update(self._manager.extra_vars)
         return found
+
+    def _results(self, host: str) -> set[str]:
+        """Names that tasks of this run have set (register, set_fact). They are no configuration."""
+        # Ansible has no public way to tell them from variables of the inventory.
+        return {*self._manager._vars_cache.get(host, ()), *self._manager._nonpersistent_fact_cache.get(host, ())}
 
     def play_variables(self, catalog: Catalog) -> Variables:
         """What the play sets (vars of an import_playbook, for example): it counts for every host."""
@@ -168,10 +146,14 @@ class _Inventory:
 
     def _variable_files(self, group: str) -> t.Iterator[str]:
         """The files that Ansible's own plugin for group_vars reads beside the inventory sources."""
-        sources = [path for path in map(pathlib.Path, self._paths) if path.exists()]
-        for folder in dict.fromkeys(path if path.is_dir() else path.parent for path in sources):
+        for folder in map(pathlib.Path, self._folders()):
             if (folder / "group_vars").is_dir():
                 yield from self._loader.find_vars_files(str(folder / "group_vars"), group)
+
+    def _folders(self) -> list[str]:
+        """The folders of the inventory sources."""
+        sources = [path for path in map(pathlib.Path, self._paths) if path.exists()]
+        return list(dict.fromkeys(str(path if path.is_dir() else path.parent) for path in sources))
 
     def _read(self, path: str) -> Variables:
         return self._loader.load_from_file(path, cache="all", unsafe=True, trusted_as_template=True) or {}
@@ -195,7 +177,7 @@ def _classes(catalog: Catalog, inventory: _Inventory) -> list[_Class]:
     spelling = _Texts()
     classes: dict[t.Any, _Class] = {}
     for host in inventory.hosts:
-        variables = {**shared, **inventory.variables(host), **play}
+        variables = {**shared, **inventory.variables(host, catalog), **play}
         known = {**catalog.defaults, **variables}
         names = inventory.sources.closure(filter(catalog.claims, known), known) - set(shared)
         texts = {name: spelling.text(known[name]) for name in sorted(names)}

@@ -254,6 +254,7 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.hetzner_invento
     label_groups,
     make_project,
     make_projects,
+    private_address,
     server_record,
     some_names,
 )
@@ -462,12 +463,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         )
         everything = [(project.name, record) for project in projects for record in found[project.name]]
         wanted = [(project, record) for project, record in everything if selection.admits(record)]
-        if network and everything and not any(Selection(network=network).admits(record) for _p, record in everything):
+        if network and everything and not any(private_address(record, network) for _project, record in everything):
             self.display.warning(f"No server is attached to a network with the name or id {network}.")
 
         top_group = self.inventory.add_group(self.get_option("group"))
         groups = self._label_groups(wanted)
-        names = self._host_names(wanted, several=len(projects) > 1)
+        names = self._host_names(wanted, network, several=len(projects) > 1)
         unreachable = []
         for (project, record), hostname in zip(wanted, names):
             self.inventory.add_host(hostname, group=top_group)
@@ -502,7 +503,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         asked = {group for _project, record in wanted for group in label_groups(record["labels"], prefix)}
         return {group: self.inventory.add_group(self._sanitize_group_name(group)) for group in sorted(asked)}
 
-    def _host_names(self, wanted: Sequence[Any], several: bool) -> list[str]:
+    def _host_names(self, wanted: Sequence[Any], network: str, several: bool) -> list[str]:
         """One name for each server, all different."""
         # Ansible would take a host with a group's name for the group, and one called localhost for the controller.
         reserved = set(LOCALHOST) | set(self.inventory.groups)
@@ -520,7 +521,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 host = self.inventory.hosts.get(name)
                 return host is not None and host.vars.get(id_variable, record["id"]) != record["id"]
 
-            asked = self._templated_name(template, project, record) if template else record["name"]
+            asked = record["name"]
+            if template:
+                asked = self._templated_name(template, self._variables(project, record, network), asked)
             name = free_name(asked, record, project if several else None, taken)
             if name != asked:
                 whose = f"server {record['id']} of project {project}" if several else f"server {record['id']}"
@@ -529,12 +532,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             names.append(name)
         return names
 
-    def _templated_name(self, template: str, project: str, record: Record) -> str:
-        network = str(self._templated("network") or "")
-        self.templar.available_variables = combine_vars(self._variables(project, record, network), self._vars)
-        name = self._resolved(template, f"hostname of server {record['name']}")
+    def _templated_name(self, template: str, variables: Record, server: str) -> str:
+        self.templar.available_variables = combine_vars(variables, self._vars)
+        name = self._resolved(template, f"hostname of server {server}")
         if not isinstance(name, str) or not name:
-            raise AnsibleParserError(f"The template in hostname gives no name for server {record['name']}.")
+            raise AnsibleParserError(f"The template in hostname gives no name for server {server}.")
         return name
 
     def _construct(self, host: Any) -> None:

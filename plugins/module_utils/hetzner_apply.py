@@ -59,6 +59,7 @@ class Applier:
         self._locks: dict[Ref, threading.Lock] = defaultdict(threading.Lock)
         self._written: dict[int, Change] = {}
         self._sold_out: set[Offer] = set()
+        self._taken: set[int] = set()
         self._calls: dict[str, Callable[[_Unit, Step], None]] = {
             "create": self._create,
             "create_server": self._create_server,
@@ -105,6 +106,9 @@ class Applier:
     def _wrote(self, unit: _Unit, **known: Any) -> None:
         """Note that a write of this change was accepted, and what is known now."""
         change = self._written.get(unit.position, unit.item.change)
+        if unit.position in self._taken:
+            # Another run made the object, this one has finished it.
+            change = replace(change, action="update", before=change.before or {})
         if known and change.after is not None:
             change = replace(change, after={**change.after, **known})
         self._written[unit.position] = change
@@ -190,6 +194,8 @@ class Applier:
         self._world.put(unit.kind.name, found)
         if ours:
             self._wrote(unit, **_known(found))
+        else:
+            self._taken.add(unit.position)
         self._finish(unit)
 
     def _reconcile(self, unit: _Unit, _step: Step) -> None:

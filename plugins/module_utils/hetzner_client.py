@@ -266,7 +266,7 @@ class HetznerClient:
         found: dict[int, Json] = {}
         for start in range(0, len(ids), ACTIONS_PER_CALL):
             batch = list(ids[start : start + ACTIONS_PER_CALL])
-            body = self.request("GET", "/actions", params={"id": batch, "per_page": PAGE_SIZE})
+            body = self.request("GET", "/actions", params={"id": batch})
             found.update({action["id"]: action for action in body.get("actions") or []})
         return found
 

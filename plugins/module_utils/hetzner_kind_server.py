@@ -384,7 +384,8 @@ class Server(Kind):
         return body
 
     def create(self, spec: Json, world: World) -> list[Step]:
-        body = {**self.payload(spec, world), "offers": self.offers(spec, world)}
+        offers = self.offers(spec, world)
+        body = {**self.payload(spec, world), "offers": offers}
         words = f"create server {spec['name']}"
         return [
             Step(WAVE_SERVER, "create_server", self.path, words, body=body),

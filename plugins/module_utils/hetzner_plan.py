@@ -239,13 +239,17 @@ class _Planner:
         ]
 
     def _check_key_names(self) -> None:
-        """A key that is in the project under another name cannot be created, unless this plan deletes that one."""
-        by_fingerprint = {key["fingerprint"]: name for name, key in self.world.all("ssh_key").items()}
+        """A key that is in the project under another name cannot be created, unless this plan takes that one away."""
+        by_fingerprint = {
+            key["fingerprint"]: name
+            for name, key in self.world.all("ssh_key").items()
+            if ("ssh_key", name) not in self.deleted and self.world.id_of("ssh_key", name) is not None
+        }
         for item in self.changes:
             if item.change.kind != "ssh_key" or item.change.action not in ("create", "replace") or item.spec is None:
                 continue
             other = by_fingerprint.get(item.spec["fingerprint"])
-            if other not in (None, item.change.name) and ("ssh_key", other) not in self.deleted:
+            if other not in (None, item.change.name):
                 self.problems.append(
                     f"ssh key {item.change.name} is in the project already under the name {other}; "
                     "use that name, or remove it there first."

@@ -150,6 +150,9 @@ def main():
     )
     client = connect(module)
     options = module.params
+    if not options["owner"] and not options["label_selector"]:
+        # An empty value would select the servers of everybody.
+        module.fail_json(msg="owner or label_selector must not be empty.")
 
     def scan(addresses):
         # One process asks all addresses at the same time. Servers that do not answer make it fail; that is expected.

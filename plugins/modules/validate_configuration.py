@@ -60,7 +60,7 @@ msg:
   sample: |-
     The configuration has 2 faults:
     frontdesk_domain is not set: set it (DNS name that the platform's services lie under, for example V(example.com))
-    frontdesk_profile = "hi": give one of single, ha; did you mean ha?
+    frontdesk_profile = "sinlge": give one of single, ha; did you mean single?
 hosts:
   description: How many hosts were looked at, with the controller.
   returned: always

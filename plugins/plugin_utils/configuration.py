@@ -169,17 +169,27 @@ class Check:
 
     def _check_rules(self) -> None:
         rules = [rule for rule in self._catalog.rules if self._in_scope(rule.names) and not self._blocked(rule.names)]
-        outcomes = [self._apply(rule) for rule in rules]
-        known = set(self.faults)
+        outcomes = self._outcomes(rule for rule in rules if not self._is_derived(rule.variable))
+        # Only now, when it is known which values they are made from have faults.
+        faulty = self._faulty()
+        sound = [rule for rule in rules if not faulty & (self._origins(rule.names) - {rule.variable})]
+        outcomes += self._outcomes(rule for rule in sound if self._is_derived(rule.variable))
+        faulty = self._faulty()
         for outcome in outcomes:
-            self.faults += [fault for fault in outcome.faults if fault not in known]
-        faulty = {fault.root for fault in self.faults}
-        for outcome in outcomes:
-            if outcome.problem and not faulty & self._origins(outcome.rule.names):
-                rule = outcome.rule
+            rule = outcome.rule
+            if outcome.problem and not faulty & self._origins(rule.names):
                 self.faults.append(
                     Fault(rule.variable, "cannot be checked", f"{outcome.problem}; the rule is {rule.that}")
                 )
+
+    def _outcomes(self, rules: t.Iterable[Rule]) -> list[Outcome]:
+        outcomes = [self._apply(rule) for rule in rules]
+        known = set(self.faults)  # of the base
+        self.faults += [fault for outcome in outcomes for fault in outcome.faults if fault not in known]
+        return outcomes
+
+    def _faulty(self) -> set[str]:
+        return {fault.root for fault in self.faults}
 
     def _apply(self, rule: Rule) -> Outcome:
         secret = is_secret(self._catalog.options.get(rule.variable, {}))
@@ -196,7 +206,7 @@ class Check:
 
     def _without_consequences(self, faults: list[Fault]) -> list[Fault]:
         """Drop the faults of values that the wiring or a role's defaults made from another faulty value."""
-        faulty = {fault.root for fault in faults}
+        faulty = self._faulty()
         return [
             fault
             for fault in faults
@@ -205,7 +215,7 @@ class Check:
 
     def _is_derived(self, name: str) -> bool:
         made = self._catalog.wiring.get(name, self._catalog.defaults.get(name, UNSET))
-        return made is not UNSET and self._given.get(name, made) == made
+        return made is not UNSET and bool(self._sources.words(made)) and self._given.get(name, made) == made
 
 
 def misplaced(names: t.Iterable[str], catalog: Catalog, place: str) -> list[Fault]:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_progress import Progress
@@ -38,12 +38,12 @@ class BuildError(Exception):
     """A build cannot go on. The text is one sentence with the cause and the remedy."""
 
 
-def run(command: Sequence[str], progress: Progress) -> None:
+def run(command: Sequence[str], progress: Progress, variables: Mapping[str, str] | None = None) -> None:
     """Run a program to its end, its output as the progress's details.
 
     Raises BuildError with its last lines when it fails.
     """
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", **(variables or {})}
     lines: list[str] = []
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
@@ -95,15 +95,22 @@ def build_base(cache: Path, progress: Progress) -> Path:
     target = Path(tempfile.mkdtemp(prefix="base-", dir=cache)) / "base.tar"
     progress.step(f"making a minimal Debian {SUITE} with mmdebstrap")
     keyring = [f"--keyring={KEYRING}"] if Path(KEYRING).exists() else []
-    run(["mmdebstrap", *RECIPE, *keyring, SUITE, str(target), MIRROR], progress)
+    # In a user namespace (without root) the work folder must be one that everybody can enter.
+    work = {"TMPDIR": str(target.parent)} if os.geteuid() == 0 else {}
+    run(["mmdebstrap", *RECIPE, *keyring, SUITE, str(target), MIRROR], progress, work)
     return target
 
 
-def remove_leftovers(cache: Path) -> None:
-    """Remove what builds that were killed left in the cache. Call it only while no other build runs."""
+def remove_leftovers(cache: Path, mounts: Path = Path("/proc/self/mounts")) -> None:
+    """Remove what builds that were killed left in the cache. Call it only while no other build runs.
+
+    A folder below which something is still mounted stays: removing it would reach into the machine's own files.
+    """
+    mounted = mounts.read_text(encoding="utf-8")
     for pattern in ("base-*", "site.*"):
         for path in cache.glob(pattern):
-            shutil.rmtree(path, ignore_errors=True)
+            if str(path) not in mounted:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def site_folder(requirements: Path, cache: Path) -> Path:

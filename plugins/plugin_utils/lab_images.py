@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -122,8 +123,9 @@ class LabImages:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._say("lab images: another run is building them; waiting for it")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                with Progress(self._say, "lab images") as progress:
+                    progress.step("another run is building them; waiting for it")
+                    fcntl.flock(lock, fcntl.LOCK_EX)
             remove_leftovers(self._cache)
             self._remove_build_containers()
             yield
@@ -170,8 +172,7 @@ class LabImages:
         # Says what it is: not the official image, but one that was made on this machine.
         changes = [f"LABEL {LABEL}", "LABEL frontdesk.lab.built=here", 'CMD ["/bin/bash"]']
         self._client.api.import_image_from_file(str(tar), repository=BASE, tag=tag, changes=changes)
-        tar.unlink()
-        tar.parent.rmdir()
+        shutil.rmtree(tar.parent, ignore_errors=True)
         return f"{BASE}:{tag}"
 
     def _build(self, image: Wanted, base: str, reference: str) -> None:

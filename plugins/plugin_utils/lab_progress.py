@@ -14,6 +14,8 @@ from typing import Callable
 INTERVAL = 5.0
 # A line of a program's output is cut here, so that a progress line stays one line in a terminal.
 WIDTH = 70
+# A report on a step that was named in full when it began.
+SHORT = 30
 
 
 class Progress:
@@ -63,9 +65,10 @@ class Progress:
     def _tick(self) -> None:
         while not self._over.wait(self._interval):
             seconds = time.monotonic() - self._step_started
-            self._say(f"{self._job}: {self._step} ... {seconds:.0f} s" + (f" ({self._detail})" if self._detail else ""))
+            detail = f" ({self._detail})" if self._detail else ""
+            self._say(f"{self._job}: {_one_line(self._step, SHORT)} {seconds:.0f} s{detail}")
 
 
-def _one_line(text: str) -> str:
+def _one_line(text: str, width: int = WIDTH) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= WIDTH else flat[: WIDTH - 3] + "..."
+    return flat if len(flat) <= width else flat[: width - 3] + "..."

@@ -22,6 +22,7 @@ import typing as t
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.faults import UNSET, Fault, shown
 
 KEYS = frozenset(("variable", "that", "remedy", "when", "each", "field", "show"))
+_SEPARATOR = "\x1e"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -112,14 +113,16 @@ def _once(rule: Rule, evaluator: Evaluator, variables: t.Mapping[str, t.Any], se
 
 def _each(rule: Rule, evaluator: Evaluator, variables: t.Mapping[str, t.Any], secret: bool) -> list[Fault]:
     items = evaluator.render("{{ " + rule.each + " }}", variables)
+    failing = [(index, items[index]) for index in _failing(rule, evaluator, variables, items)]
+    # One evaluation for all remedies, as for all conditions.
+    loop = "{% for index, item in __failing %}" + rule.remedy + _SEPARATOR + "{% endfor %}"
+    remedies = str(evaluator.render(loop, {**variables, "__failing": failing})).split(_SEPARATOR) if failing else []
     faults = []
-    for index in _failing(rule, evaluator, variables, items):
-        item = items[index]
-        inner = {**variables, "item": item, "index": index}
+    for (index, item), remedy in zip(failing, remedies):
         path, value = f"{rule.variable}[{index}]", item
         if rule.field:
             path, value = f"{path}.{rule.field}", item.get(rule.field, UNSET)
-        faults.append(Fault(path, shown(value, secret), str(evaluator.render(rule.remedy, inner))))
+        faults.append(Fault(path, shown(value, secret), remedy))
     return faults
 
 

@@ -122,12 +122,16 @@ def write_page(rows: Sequence[Row], notes: Sequence[str]) -> str:
     python = ".".join(map(str, sys.version_info[:3]))
     parts = (
         "# Benchmarks",
-        f"Written by `make bench` on {datetime.now(timezone.utc):%Y-%m-%d}.\n"
-        f"Machine: {machine}. Python {python}, ansible-core {core_version()}, peer {PEER} {peer_version()}.\n"
-        "The ratios are what to look at: another machine has other seconds.",
-        "Each figure is the median wall time of whole programs (`ansible-inventory`, `ansible-playbook`).\n"
-        "The runs of both sides alternate. Both talk to the same lab cloud, which answers each call "
-        f"{LATENCY * 1000:.0f} ms late and counts the calls.",
+        (
+            f"Written by `make bench` on {datetime.now(timezone.utc):%Y-%m-%d}.\n"
+            f"Machine: {machine}. Python {python}, ansible-core {core_version()}, peer {PEER} {peer_version()}.\n"
+            "The ratios are what to look at: another machine has other seconds."
+        ),
+        (
+            "Each figure is the median wall time of whole programs (`ansible-inventory`, `ansible-playbook`).\n"
+            "The runs of both sides alternate. Both talk to the same lab cloud, which answers each call "
+            f"{LATENCY * 1000:.0f} ms late and counts the calls."
+        ),
         table,
         "\n".join(f"- {note}" for note in notes),
         "The plays of both sides are in `tests/benchmarks/plays/`, the inventories in `tests/benchmarks/test_inventory.py`.",

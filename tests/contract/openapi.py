@@ -139,26 +139,28 @@ def _apply(document: Schema, change: Mapping[str, Any]) -> None:
         paths[path][method]["description"] = paths[path][method].get("description", "") + "\n" + rows
 
 
-def _close(node: Any, part_of_all: bool = False) -> None:
-    """Forbid unknown fields in every object schema that lists its fields."""
-    if isinstance(node, list):
-        for value in node:
-            _close(value)
-        return
-    if not isinstance(node, dict):
-        return
-    composed = any(isinstance(node.get(word), list) for word in ("allOf", "oneOf", "anyOf"))
-    if not part_of_all and (isinstance(node.get("properties"), dict) or composed) and "additionalProperties" not in node:
-        node["unevaluatedProperties"] = False
-    for key, value in node.items():
-        if key in ("allOf", "oneOf", "anyOf"):
-            for part in value:
-                _close(part, part_of_all=True)
-        elif key == "properties":
-            for part in value.values():
-                _close(part)
-        elif key in ("items", "additionalProperties"):
-            _close(value)
+def _children(schema: Schema) -> Iterator[tuple[Any, bool]]:
+    """Every schema directly below one, and whether it is a part of it (allOf and its like) or a value in it."""
+    for word in ("allOf", "oneOf", "anyOf"):
+        for part in schema.get(word, []):
+            yield part, True
+    for part in schema.get("properties", {}).values():
+        yield part, False
+    for word in ("items", "additionalProperties"):
+        if isinstance(schema.get(word), dict):
+            yield schema[word], False
+
+
+def _close(schema: Schema, is_part: bool = False) -> None:
+    """Forbid unknown fields in every object schema that lists its fields.
+
+    The parts of a composed schema stay open, because each knows only its own fields; the whole is closed.
+    """
+    lists_fields = any(word in schema for word in ("properties", "allOf", "oneOf", "anyOf"))
+    if lists_fields and not is_part and "additionalProperties" not in schema:
+        schema["unevaluatedProperties"] = False
+    for child, child_is_part in _children(schema):
+        _close(child, child_is_part)
 
 
 class Document:
@@ -218,8 +220,11 @@ class Document:
         known = {
             parameter["name"]: parameter for parameter in operation.get("parameters", []) if parameter["in"] == "query"
         }
-        faults = [f"missing parameter {name}" for name, parameter in known.items()
-                  if parameter.get("required") and name not in dict(query)]
+        faults = [
+            f"missing parameter {name}"
+            for name, parameter in known.items()
+            if parameter.get("required") and name not in dict(query)
+        ]
         for name, text in query:
             if name not in known:
                 faults.append(f"unknown parameter {name}")
@@ -228,7 +233,8 @@ class Document:
             schema = schema.get("items", {}) if schema.get("type") == "array" else schema
             if schema.get("type") == "integer" and not text.isdigit():
                 faults.append(f"parameter {name}={text} is no integer")
-            if schema.get("type") == "boolean" and text not in ("true", "false"):
+            # hcloud for Python writes True; the vendor takes it.
+            if schema.get("type") == "boolean" and text.lower() not in ("true", "false"):
                 faults.append(f"parameter {name}={text} is no boolean")
             if "enum" in schema and text not in schema["enum"]:
                 faults.append(f"parameter {name}={text} is none of {schema['enum']}")
@@ -272,9 +278,7 @@ class Recorder:
         if self._all_requests or exchange.status < 400:
             found += [
                 f"request {where}: {fault}"
-                for fault in self._document.check_request(
-                    exchange.method, exchange.path, exchange.query, exchange.body
-                )
+                for fault in self._document.check_request(exchange.method, exchange.path, exchange.query, exchange.body)
             ]
         found += [
             f"answer {exchange.status} of {where}: {fault}"

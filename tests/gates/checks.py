@@ -120,7 +120,9 @@ def write_junit(layer: str, outcomes: Sequence[Outcome]) -> Path:
         if outcome.state != "passed":
             kind = "failure" if outcome.state == "failed" else "skipped"
             text = outcome.text.translate(_NOT_XML)
-            ElementTree.SubElement(case, kind, message=(text.splitlines() or [""])[0]).text = text
+            # The first line may be the command; what it said is the better summary.
+            lines = [line for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
+            ElementTree.SubElement(case, kind, message=(lines or [""])[0]).text = text
     REPORTS.mkdir(parents=True, exist_ok=True)
     path = REPORTS / f"{layer}.xml"
     ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)

@@ -33,14 +33,11 @@ _SECRETS = re.compile(
     rb"|(?i:token|secret|password)[\"']?\s*[:=]\s*[\"']?(?=[A-Za-z]*[0-9])[A-Za-z0-9]{64}\b"
 )
 
-#: Plugin types that ansible-doc documents, and their folders.
-_FOLDERS = {
-    "module": "modules",
-    "inventory": "inventory",
-    "lookup": "lookup",
-    "filter": "filter",
-    "callback": "callback",
-}
+#: Plugin types with one plugin per file, and their folders.
+_FOLDERS = {"module": "modules", "inventory": "inventory", "lookup": "lookup", "callback": "callback"}
+
+#: Plugin types with any number of plugins per file: only Ansible knows their names.
+_LISTED = ("filter", "test")
 
 _IMPORTER_SETTINGS = """\
 [galaxy-importer]
@@ -119,14 +116,20 @@ class Installed:
         """ansible-doc shows every module, plugin and role of the artifact."""
         dumped = json.loads(self.run("ansible-doc", "--metadata-dump", COLLECTION))
         missing = []
-        for kind, folder in _FOLDERS.items():
-            sources = {path.stem for path in (self.root / "plugins" / folder).glob("*.py")} - {"__init__"}
+        for kind in (*_FOLDERS, *_LISTED):
             known = dumped["all"].get(kind) or {}
-            missing += [f"{kind} {name}" for name in sorted(sources) if not _documented(known, name)]
+            missing += [f"{kind} {name}" for name in sorted(self._plugins(kind)) if not _documented(known, name)]
         roles = {path.parent.name for path in (self.root / "roles").glob("*/tasks")}
         missing += [f"role {name}" for name in sorted(roles) if f"{COLLECTION}.{name}" not in dumped["all"]["role"]]
         if missing:
             raise CheckFailed("not documented: " + ", ".join(missing))
+
+    def _plugins(self, kind: str) -> set[str]:
+        """The short names of all plugins of a type, documented or not."""
+        if kind in _LISTED:
+            listed = json.loads(self.run("ansible-doc", "--type", kind, "--list", "--json", COLLECTION))
+            return {name.removeprefix(f"{COLLECTION}.") for name in listed}
+        return {path.stem for path in (self.root / "plugins" / _FOLDERS[kind]).glob("*.py")} - {"__init__"}
 
 
 def _documented(known: dict[str, dict[str, object]], name: str) -> bool:

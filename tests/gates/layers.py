@@ -78,7 +78,8 @@ def _tests(report: Path) -> Iterator[Test]:
                 state, text = "skipped", child.get("message") or ""
         # pytest gives the dotted path of the file and the class; the file says enough.
         owner = (case.get("classname") or "").rpartition(".")[2]
-        yield Test(f"{owner}: {case.get('name')}", state, float(case.get("time") or 0), text)
+        name = str(case.get("name"))
+        yield Test(f"{owner}: {name}" if owner != report.stem else name, state, float(case.get("time") or 0), text)
 
 
 def _reports(layer: str) -> list[Path]:

@@ -99,7 +99,7 @@ def main(_arguments: Sequence[str]) -> int:
     checks = [
         tool("ansible-lint", BIN / "ansible-lint", "--offline", "--strict", "-q"),
         Check("mypy", _mypy),
-        tool("antsibull-docs", BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck",
+        tool("antsibull-docs", BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs",
              "--validate-collection-refs", "dependent", "."),
         tool("module pages", BIN / "python", "scripts/docs.py", "--check"),
         tool("yamllint", BIN / "yamllint", "--strict", "."),

@@ -20,13 +20,13 @@ from pathlib import Path
 
 from . import artifact
 from .checks import CheckFailed, Outcome, program, report, write_junit
-from .environment import BIN, COLLECTION, cache, tools
+from .environment import BIN, CHECKOUT, COLLECTION, cache, tools
 
 #: The cores that meta/runtime.yml admits, each with the newest release and the Python it runs with.
 CORES = ("2.21.5", "2.20.10", "2.19.14")
 
 #: Pythons that ansible-test may look for: those of the controller and of the nodes.
-_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+_PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 #: What ansible-test downloads to put pip into a virtual environment that has none. The download is out of reach
 #: on many machines, and Python brings a pip of its own.
@@ -138,6 +138,9 @@ def _unpacked(core: Core) -> Path:
     """The artifact where ansible-test wants it, with the git repository that it asks for the list of files."""
     folder = core.root / "ansible_collections" / COLLECTION.replace(".", "/")
     artifact.unpack(artifact.build(), folder)
+    # The artifact has no tests; this file of theirs says which Pythons the modules support.
+    (folder / "tests").mkdir()
+    shutil.copy(CHECKOUT / "tests/config.yml", folder / "tests")
     program("git", "init", "--quiet", folder)
     program("git", "-C", folder, "add", "--all", "--force")
     return folder
@@ -205,8 +208,8 @@ def test(core: Core) -> list[Outcome]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Test with the newest core, or with `all`."""
-    cores = CORES if "all" in arguments else CORES[:1]
+    """Test with the newest core, with `all`, or with the releases that are named."""
+    cores = CORES if "all" in arguments else arguments or CORES[:1]
     outcomes: list[Outcome] = []
     for version in cores:
         try:

@@ -54,7 +54,8 @@ def project(tmp_path: Path) -> Path:
     (scenario / "tests").mkdir(parents=True)
     for base in (CHECKOUT / "molecule").glob("*.yml"):
         shutil.copy(base, scenario.parent)
-    (tmp_path / "ansible.cfg").symlink_to(CHECKOUT / "ansible.cfg")
+    for name in ("ansible.cfg", ".venv"):
+        (tmp_path / name).symlink_to(CHECKOUT / name)
     files = {
         "inventory.yml": INVENTORY,
         "molecule.yml": MOLECULE,

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.catalog import Catalog, read_catalog
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.configuration import Check, SourceIndex
-from ansible_collections.frontdesk.platform.plugins.plugin_utils.rules import EvaluationError, apply_rule
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.rules import apply_rule
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import LAB_MASTER_KEY
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.templates import Templates
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -50,20 +51,13 @@ VALID: dict[str, Any] = {
 }
 
 
-class Templates:
-    def render(self, template: str, variables: Mapping[str, Any]) -> Any:
-        return self.resolve(trust_as_template(template), variables)
-
-    def resolve(self, value: Any, variables: Mapping[str, Any]) -> Any:
-        try:
-            return Templar(loader=DataLoader(), variables=dict(variables)).template(value)
-        except AnsibleError as error:
-            raise EvaluationError(str(error)) from None
-
-
 @functools.cache
 def catalog() -> Catalog:
     return read_catalog(ROOT, lambda path: DataLoader().load_from_file(str(path), trusted_as_template=True))
+
+
+def templates() -> Templates:
+    return Templates(Templar(loader=DataLoader(), variables={}))
 
 
 def variables(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,7 +65,23 @@ def variables(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lines(changes: Mapping[str, Any]) -> list[str]:
-    return [fault.line() for fault in Check(catalog(), Templates(), variables(changes), SourceIndex()).run()]
+    """The faults of the valid variables with these changes, by the whole check."""
+    return [fault.line() for fault in Check(catalog(), templates(), variables(changes), SourceIndex()).run()]
+
+
+@functools.cache
+def valid() -> tuple[Check, SourceIndex]:
+    sources = SourceIndex()
+    check = Check(catalog(), templates(), variables({}), sources)
+    assert check.run() == []
+    return check, sources
+
+
+def lines_of_changes(changes: Mapping[str, Any]) -> list[str]:
+    """The same as `lines`, in a fraction of the time: only what the changes reach is checked, as for a second host."""
+    base, sources = valid()
+    check = Check(catalog(), templates(), variables(changes), sources, base=base, changed=set(changes))
+    return [fault.line() for fault in check.run()]
 
 
 def with_server(position: int, **changes: Any) -> dict[str, Any]:
@@ -99,7 +109,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"frontdesk_environment": "a" * 33}, [("frontdesk_environment =", "1 to 32")]),
     ({"frontdesk_domain": "https://acme.example"}, [('frontdesk_domain = "https://', "no https://")]),
     ({"frontdesk_domain": "localhost"}, [('frontdesk_domain = "localhost"', "at least two parts")]),
-    ({"frontdesk_profile": "hi"}, [('frontdesk_profile = "hi"', "did you mean ha?")]),
+    ({"frontdesk_profile": "sinlge"}, [('frontdesk_profile = "sinlge"', "did you mean single?")]),
     (
         {"frontdesk_profile": "single"},
         [('frontdesk_profile = "single"', "puts 3 servers in swarm_managers")],
@@ -114,7 +124,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ),
     (with_server(0, name="x" * 64), [('frontdesk_servers[0].name = "xxx', "at most 63 characters (64 here)")]),
     (with_server(0, name="Acme_1"), [('frontdesk_servers[0].name = "Acme_1"', "lower case")]),
-    (with_server(1, name="acme-1"), [('frontdesk_servers[1].name = "acme-1"', "another server")]),
+    (with_server(1, name="acme-1"), [('frontdesk_servers = ["acme-1"]', "more than one server has this name")]),
     (with_server(0, labels={"x": "y" * 64}), [('frontdesk_servers[0].labels = {"x"', "at most 63 letters")]),
     (with_server(0, labels={"a b": "c"}), [("frontdesk_servers[0].labels", "with a letter or digit at both ends")]),
     (
@@ -265,7 +275,10 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     (with_server(0, private_ip="10.20.1.11"), [('frontdesk_servers[0].private_ip = "10.20.1.11"', "inside")]),
     (with_server(0, private_ip="10.20.0.11/32"), [("frontdesk_servers[0].private_ip", "give an address inside")]),
     (with_server(0, private_ip="10.20.0.1"), [('frontdesk_servers[0].private_ip = "10.20.0.1"', "its gateway")]),
-    (with_server(1, private_ip="10.20.0.11"), [("frontdesk_servers[1].private_ip", "another server")]),
+    (
+        with_server(1, private_ip="10.20.0.11"),
+        [('frontdesk_servers = ["10.20.0.11"]', "more than one server has this private_ip")],
+    ),
     ({"frontdesk_admin_networks": []}, [("frontdesk_admin_networks = []", "nobody could reach")]),
     (
         {"frontdesk_admin_networks": [f"10.0.{number}.0/24" for number in range(101)]},
@@ -282,11 +295,15 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ),
     (
         {"frontdesk_ssh_keys": [{"name": "a", "public_key": ssh_key(n)} for n in (1, 2)]},
-        [("frontdesk_ssh_keys[1].name =", "another key")],
+        [('frontdesk_ssh_keys = ["a"]', "more than one key has this name")],
     ),
     (
         {"frontdesk_ssh_keys": [{"name": n, "public_key": f"{ssh_key(1)} {n}"} for n in ("a", "b")]},
-        [("frontdesk_ssh_keys[1].public_key =", "takes a key once")],
+        [("frontdesk_ssh_keys = [", "takes a key once")],
+    ),
+    (
+        {"frontdesk_ssh_keys": [{"name": "", "public_key": ssh_key(1)}]},
+        [('frontdesk_ssh_keys[0].name = ""', "give the key a name")],
     ),
     ({"hetzner_api_token": ""}, [("hetzner_api_token is empty", "HCLOUD_TOKEN")]),
     ({"hetzner_api_token": "to ken"}, [("hetzner_api_token (secret, not shown)", "white space")]),
@@ -336,7 +353,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
         [("hetzner_firewalls[0].rules =", "need a port")],
     ),
     ({"hetzner_servers": [{**HETZNER, "name": "x" * 64}]}, [("hetzner_servers[0].name =", "(64 here)")]),
-    ({"hetzner_servers": [HETZNER, HETZNER]}, [("hetzner_servers[1].name =", "another server")]),
+    ({"hetzner_servers": [HETZNER, HETZNER]}, [('hetzner_servers = ["a"]', "more than one server")]),
     ({"hetzner_servers": [{**HETZNER, "server_types": []}]}, [("hetzner_servers[0].server_types", "server type")]),
     ({"hetzner_servers": [{**HETZNER, "locations": []}]}, [("hetzner_servers[0].locations", "location")]),
     (
@@ -363,7 +380,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ("changes", "expected"), CASES, ids=lambda value: "-".join(value) if isinstance(value, dict) else ""
 )
 def test_case(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    found = lines(changes)
+    found = lines_of_changes(changes)
     rest = list(found)
     for start, part in expected:
         match = next((line for line in rest if line.startswith(start) and part in line), None)
@@ -388,20 +405,21 @@ def test_valid(changes: dict[str, Any]) -> None:
     assert lines(changes) == []
 
 
+@pytest.mark.parametrize("changes", [changes for changes, _expected in CASES[::9]], ids="-".join)
+def test_a_second_host_is_checked_as_the_first(changes: dict[str, Any]) -> None:
+    assert sorted(lines_of_changes(changes)) == sorted(lines(changes))
+
+
 def test_every_rule_is_broken_by_a_case() -> None:
     """A rule that no case breaks may never fire at all."""
     left = list(catalog().rules)
-    for changes, _expected in CASES:
-        given = variables(changes)
-        known = {**catalog().defaults, **given}
-        values = {}
-        for name in catalog().options:
-            if name in known:
-                try:
-                    values[name] = Templates().resolve(known[name], known)
-                except EvaluationError:
-                    continue
-        left = [rule for rule in left if not apply_rule(rule, Templates(), {**known, **values}, secret=False).faults]
+    for changes, expected in CASES:
+        roots = {start.split(" ")[0].split("[")[0] for start, _part in expected}
+        tried = [rule for rule in left if rule.variable in roots]
+        known = {**catalog().defaults, **variables(changes)}
+        engine = templates()
+        broken = [rule for rule in tried if apply_rule(rule, engine, known, secret=False).faults]
+        left = [rule for rule in left if rule not in broken]
     assert [f"{rule.variable}: {rule.that}" for rule in left] == []
 
 
@@ -423,5 +441,5 @@ def test_many_faults_at_once_are_all_found() -> None:
     ]
     together = lines(dict(itertools.chain.from_iterable(changes.items() for changes in independent)))
     for changes in independent:
-        for line in lines(changes):
+        for line in lines_of_changes(changes):
             assert line.split(" ")[0] in {found.split(" ")[0] for found in together}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.catalog import Catalog, read_catalog
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +95,10 @@ def test_every_platform_variable_in_a_playbook_is_specified(catalog: Catalog) ->
 def test_a_role_reads_no_variable_of_another_role_and_no_platform_variable(catalog: Catalog) -> None:
     """Roles talk to each other only through the wiring."""
     # A message may name a variable of another role; a template or a condition may not.
-    code = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|^\s*(?:- )?(?:when|that|until|changed_when|failed_when):[^\n]*", re.DOTALL | re.MULTILINE)
+    code = re.compile(
+        r"\{\{.*?\}\}|\{%.*?%\}|^\s*(?:- )?(?:when|that|until|changed_when|failed_when):[^\n]*",
+        re.DOTALL | re.MULTILINE,
+    )
     found = []
     for role in ROLES:
         others = [name for name in catalog.options if not name.startswith(f"{role.name}_")]

@@ -36,6 +36,10 @@ def _machines(settings: Settings) -> Machines:
     return DockerMachines.from_environment(os.environ)
 
 
+async def _machine_error(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 503)
+
+
 async def _bad_request(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 400)
 
@@ -64,7 +68,7 @@ def create_app(settings: Settings, machines: Machines | None = None) -> Starlett
             Mount("/lab", routes=control.routes()),
             Mount(gateway.BASE, app=gateway.Gateway(cloud, log)),
         ],
-        exception_handlers={BadRequest: _bad_request},
+        exception_handlers={BadRequest: _bad_request, MachineError: _machine_error},
         lifespan=lifespan,
     )
     app.state.cloud = cloud

@@ -13,7 +13,7 @@
 | `PUT /lab/stock` | `{server_type, location, available}` |
 | `GET /lab/requests[?project=NAME]`, `DELETE /lab/requests` | `{count, requests: [{provider, project, method, path, query, status}]}` |
 
-Errors: 400 `{"error": "one sentence"}`.
+Errors: 400 (503 when a machine cannot be removed) `{"error": "one sentence"}`.
 """
 
 from __future__ import annotations
@@ -143,6 +143,16 @@ class Control:
     def _add_project(self, body: dict[str, Any]) -> Response:
         name, token = _needed(body, "name", str), _needed(body, "token", str)
         state = self._cloud.state
+        try:
+            answer = self._make_project(body, name, token)
+        except ValueError:
+            state.rollback()
+            raise
+        state.commit()
+        return JSONResponse(answer, 201)
+
+    def _make_project(self, body: dict[str, Any], name: str, token: str) -> dict[str, Any]:
+        state = self._cloud.state
         present = state.projects.get(name)
         owner = state.tokens.get(token)
         if owner is not None and owner.project != name:
@@ -157,10 +167,8 @@ class Control:
             try:
                 made = bulk.make(self._cloud, state.projects[name], _needed(body, "servers", dict))
             except ValueError as error:
-                state.rollback()
                 raise BadRequest(str(error)) from error
-        state.commit()
-        return JSONResponse({"name": name, "rate_limit": limit, "servers_made": made}, 201)
+        return {"name": name, "rate_limit": limit, "servers_made": made}
 
     async def stock(self, request: Request) -> Response:
         """Say whether a server type can be had in a location."""

@@ -12,7 +12,7 @@ A fault is a JSON object, given to `POST /lab/faults`:
 | `method` | HTTP method; default: every one |
 | `path` | regular expression, searched in the path below the provider's base (`/servers/42`); default: every path |
 | `token` | only calls with this token; default: every token |
-| `times` | how many matching calls it acts on; null = until removed; default 1 |
+| `times` | how many matching calls it acts on; null = until removed (the default for `revoked`); default 1 |
 | `skip` | how many matching calls pass before it acts; default 0 |
 | `seconds` | latency: seconds added to the call |
 | `status`, `code`, `message` | status: HTTP status, error code and sentence; a 502 with no code is an HTML page, as proxies send it |
@@ -62,7 +62,8 @@ class Fault:
             raise ValueError(f"a fault has no field {', '.join(unknown)}; there are: {', '.join(sorted(settable))}")
         if body.get("effect") not in EFFECTS:
             raise ValueError(f"effect must be one of {', '.join(EFFECTS)}")
-        fault = cls(**body)
+        # A revoked token stays revoked; everything else acts once unless told otherwise.
+        fault = cls(**{"times": None if body["effect"] == "revoked" else 1, **body})
         try:
             re.compile(fault.path)
         except re.error as error:

@@ -115,9 +115,7 @@ class Machines(Protocol):
     async def detach(self, server_id: int, network_id: int) -> None:
         """Take a server out of a network; not attached is fine."""
 
-    async def set_firewall(
-        self, server_id: int, public_ipv4: str | None, rules: Sequence[FirewallRule] | None
-    ) -> None:
+    async def set_firewall(self, server_id: int, public_ipv4: str | None, rules: Sequence[FirewallRule] | None) -> None:
         """Replace the rules on the server's public side. None = no firewall (everything passes).
 
         An empty sequence drops every new inbound connection. May come while the server is off: the rules then

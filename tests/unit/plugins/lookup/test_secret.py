@@ -11,6 +11,7 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import derive, fingerprint
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.catalog import read_catalog
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.rules import RuleError
 
@@ -44,7 +45,9 @@ def test_a_new_role_is_covered_by_its_files(collection: Path) -> None:
     assert [rule.variable for rule in catalog.rules] == ["new_size"]
     assert catalog.defaults == {"new_size": 3}
     assert catalog.wiring == {"new_size": 5}
-    assert [catalog.claims(name) for name in ("new_x", "bare_x", "frontdesk_x", "newer", "__new_x", "ansible_new_x")] == [
+    assert [
+        catalog.claims(name) for name in ("new_x", "bare_x", "frontdesk_x", "newer", "__new_x", "ansible_new_x")
+    ] == [
         True,
         True,
         True,

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.catalog import Catalog
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.configuration import (
     Check,
@@ -19,7 +19,8 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.configuration i
     misplaced,
 )
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.faults import UNSET
-from ansible_collections.frontdesk.platform.plugins.plugin_utils.rules import EvaluationError, parse_rules
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.rules import parse_rules
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.templates import Templates
 
 OPTIONS: dict[str, Any] = {
     "frontdesk_name": {"type": "str", "description": "Name."},
@@ -31,21 +32,16 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class Templates:
+class Counting(Templates):
     """Counts what it evaluates."""
 
     def __init__(self) -> None:
+        super().__init__(Templar(loader=DataLoader(), variables={}))
         self.count = 0
-
-    def render(self, template: str, variables: Mapping[str, Any]) -> Any:
-        return self.resolve(trust_as_template(template), variables)
 
     def resolve(self, value: Any, variables: Mapping[str, Any]) -> Any:
         self.count += 1
-        try:
-            return Templar(loader=DataLoader(), variables=dict(variables)).template(value)
-        except AnsibleError as error:
-            raise EvaluationError(type(error).__name__) from None
+        return super().resolve(value, variables)
 
 
 def catalog(*rules: dict[str, str], required: tuple[str, ...] = (), **wiring: Any) -> Catalog:
@@ -60,7 +56,7 @@ def catalog(*rules: dict[str, str], required: tuple[str, ...] = (), **wiring: An
 
 
 def lines(what: Catalog, variables: dict[str, Any]) -> list[str]:
-    return [fault.line() for fault in Check(what, Templates(), variables, SourceIndex()).run()]
+    return [fault.line() for fault in Check(what, Counting(), variables, SourceIndex()).run()]
 
 
 def template(text: str) -> str:
@@ -93,7 +89,7 @@ def test_required() -> None:
 
 def test_template_that_cannot_be_evaluated() -> None:
     assert lines(catalog(), {"frontdesk_name": template("{{ nowhere }}")}) == [
-        "frontdesk_name cannot be evaluated: AnsibleUndefinedVariable; correct its template"
+        "frontdesk_name cannot be evaluated: 'nowhere' is undefined; correct its template"
     ]
 
 
@@ -155,7 +151,7 @@ def test_a_rule_over_a_value_made_from_a_broken_one_is_left_out() -> None:
 def test_a_rule_that_fails_without_another_fault_is_a_fault() -> None:
     rule = {"variable": "frontdesk_size", "that": "frontdesk_size.nope > 1", "remedy": "x"}
     assert lines(catalog(rule), {"frontdesk_size": 1}) == [
-        "frontdesk_size cannot be checked: AnsibleUndefinedVariable; the rule is frontdesk_size.nope > 1"
+        "frontdesk_size cannot be checked: has no attribute 'nope'; the rule is frontdesk_size.nope > 1"
     ]
 
 
@@ -180,7 +176,7 @@ def test_faults_of_wired_values_are_those_of_their_source() -> None:
 
 def test_secrets_are_kept_for_blanking_and_not_shown() -> None:
     rule = {"variable": "frontdesk_key", "that": "frontdesk_key | length > 9", "remedy": "longer"}
-    check = Check(catalog(rule), Templates(), {"frontdesk_key": template("{{ 'hun' ~ 'ter2' }}")}, SourceIndex())
+    check = Check(catalog(rule), Counting(), {"frontdesk_key": template("{{ 'hun' ~ 'ter2' }}")}, SourceIndex())
     assert [fault.line() for fault in check.run()] == ["frontdesk_key (secret, not shown): longer"]
     assert check.secrets == ["hunter2"]
 
@@ -193,15 +189,15 @@ def test_only_what_differs_from_the_base_is_evaluated_again() -> None:
     what = catalog(*rules)
     variables = {"frontdesk_size": 9, "frontdesk_name": "a", "role_name": template("{{ other }}"), "other": "b"}
     sources = SourceIndex()
-    base = Check(what, Templates(), variables, sources)
+    base = Check(what, Counting(), variables, sources)
     base.run()
-    templates = Templates()
+    templates = Counting()
     host = Check(what, templates, {**variables, "role_size": 7}, sources, base=base, changed={"role_size"})
     assert [fault.line() for fault in host.run()] == ["frontdesk_size = 9: shrink", "role_size = 7: shrink"]
     assert templates.count == 3  # the value, its rule, the remedy
     # A name that a template reads counts as a change of what it makes.
-    host = Check(what, Templates(), {**variables, "other": 5}, sources, base=base, changed={"other"})
-    assert 'role_name = 5: give text' in "\n".join(fault.line() for fault in host.run())
+    host = Check(what, Counting(), {**variables, "other": 5}, sources, base=base, changed={"other"})
+    assert "role_name = 5: give text" in "\n".join(fault.line() for fault in host.run())
 
 
 def test_source_index_follows_templates_in_any_depth() -> None:
@@ -212,10 +208,9 @@ def test_source_index_follows_templates_in_any_depth() -> None:
 
 def test_misplaced() -> None:
     found = misplaced(["frontdesk_name", "other", "__role_x"], catalog(), "group_vars/all.yml")
-    assert [fault.line() for fault in found] == [
-        "frontdesk_name in group_vars/all.yml: the wiring of the collection wins over this place; "
-        "move it to group_vars/frontdesk/"
-    ]
+    (line,) = [fault.line() for fault in found]
+    assert line.startswith("frontdesk_name in group_vars/all.yml: the wiring of the collection wins over this place")
+    assert line.endswith("move it to group_vars/frontdesk/")
 
 
 def test_entry_of_the_controller() -> None:

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.faults import (
     UNSET,
     Fault,
@@ -14,8 +17,6 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.faults import (
     shown_hosts,
     sounds_secret,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

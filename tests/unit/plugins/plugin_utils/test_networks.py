@@ -8,14 +8,15 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.networks import (
     is_inside,
     is_network,
     nth_address,
     overlaps,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 networks = st.one_of(
     st.builds(

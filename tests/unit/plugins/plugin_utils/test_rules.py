@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.rules import RuleError, identifiers, parse_rules
 
 RULE = {"variable": "a", "that": "a > b", "remedy": "x"}

@@ -10,6 +10,9 @@ import urllib.parse
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import (
     LAB_MASTER_KEY,
     SecretError,
@@ -19,8 +22,6 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import (
     fingerprint,
     is_lab_only_key,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEY = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 UMLAUT_KEY = "Schlüssel-für-den-Prüfstand-äöüß"
@@ -134,7 +135,7 @@ def test_bad_name(name: object) -> None:
 
 @pytest.mark.parametrize("generation", [0, -1, 1.5, True, "x", "", None, [1]])
 def test_bad_generation(generation: object) -> None:
-    with pytest.raises(SecretError, match="the generation of secret redis is .*whole numbers from 1"):
+    with pytest.raises(SecretError, match=r"the generation of secret redis is .*whole numbers from 1"):
         derive(KEY, "lab", "redis", generation)
 
 

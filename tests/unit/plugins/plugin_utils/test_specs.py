@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.specs import (
     check_value,
     is_secret,
@@ -16,8 +19,6 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.specs import (
     purpose,
     unknown,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 SERVERS: dict[str, Any] = {
     "type": "list",
@@ -97,7 +98,7 @@ def test_all_faults_in_all_depths() -> None:
         'servers[0].nmae = "a": no such option; remove it, the options are groups, key, name, size',
         "servers[0].name is not set: set it (Host name)",
         # A part of it may be a secret.
-        'servers[1] (secret, not shown): give a dictionary, on the command line as JSON: -e \'{"servers": {...}}\'',
+        "servers[1] (secret, not shown): give a dictionary, on the command line as JSON: -e '{\"servers\": {...}}'",
         'servers[2].size = "big": give a whole number',
     ]
 

@@ -9,6 +9,7 @@ import base64
 import struct
 
 import pytest
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.ssh_keys import is_ssh_public_key
 
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIJqG2ku3UR8lHFYyIyWyYY1nmcbnQxvlRBaqkbBHRk5u"

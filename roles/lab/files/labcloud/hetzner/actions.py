@@ -71,9 +71,7 @@ def _visible(call: Call) -> list[Item]:
 
 
 def _of(action: Item, kind: str, item_id: int | None = None) -> bool:
-    return any(
-        resource["type"] == kind and item_id in (None, resource["id"]) for resource in action["resources"]
-    )
+    return any(resource["type"] == kind and item_id in (None, resource["id"]) for resource in action["resources"])
 
 
 def _listed(call: Call, actions: list[Item]) -> Answer:
@@ -92,7 +90,8 @@ def several(call: Call) -> Answer:
             410, "deprecated_api_endpoint", "API functionality was removed", {"announcement": UNFILTERED_LIST}
         )
     wanted = ids[:MAX_IDS]
-    return call.page("actions", [action for action in _visible(call) if action["id"] in wanted], as_json)
+    # This list has neither pages nor `meta`.
+    return Answer(200, {"actions": [as_json(action) for action in _visible(call) if action["id"] in wanted]})
 
 
 def one(call: Call) -> Answer:

@@ -115,6 +115,12 @@ def _private(network: Item, server_id: int, place: int, oddity: str) -> Item:
     }
 
 
+def _known(items: dict[str, Item], name: str) -> Item:
+    if name not in items:
+        raise ValueError(f"there is no {name}; there are: {', '.join(items)}")
+    return items[name]
+
+
 def make(cloud: Cloud, project: Project, wanted: dict[str, Any]) -> int:
     """Make the servers and return how many. Raises ValueError with one sentence."""
     unknown = sorted(set(wanted) - set(_KEYS))
@@ -125,8 +131,10 @@ def make(cloud: Cloud, project: Project, wanted: dict[str, Any]) -> int:
     network_count: int = wanted.get("networks", needed)
     if network_count > MAX_NETWORKS or 0 < network_count < needed:
         raise ValueError(f"{count} servers need at least {needed} networks and there can be {MAX_NETWORKS}")
-    types = [catalogue.SERVER_TYPE_BY_NAME[name] for name in wanted.get("server_types", ["cx23"])]
+    types = [_known(catalogue.SERVER_TYPE_BY_NAME, name) for name in wanted.get("server_types", ["cx23"])]
     locations = wanted.get("locations", ["fsn1", "nbg1", "hel1"])
+    for name in locations:
+        _known(catalogue.LOCATION_BY_NAME, name)
     zone = catalogue.LOCATION_BY_NAME[locations[0]]["network_zone"]
     networks = [_network(cloud, project, index, zone) for index in range(network_count)]
     public = _PublicAddresses(cloud, project)

@@ -53,7 +53,7 @@ def images(call: Call) -> Answer:
     types = paging.chosen(call.query, "type", _TYPES)
     statuses = paging.chosen(call.query, "status", _STATUSES)
     architectures = paging.chosen(call.query, "architecture", ("x86", "arm"))
-    include_deprecated = "true" in paging.chosen(call.query, "include_deprecated", ("true", "false"))
+    include_deprecated = paging.flag(call.query, "include_deprecated")
     bound_to = paging.values(call.query, "bound_to")
     found = [
         image

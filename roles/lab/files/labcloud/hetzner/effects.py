@@ -34,6 +34,8 @@ class Effects:
         """The cloud gives state, settings and machines."""
         self._cloud = cloud
         self._locks: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # One change at a time, in order: a removed network's range must be free before it is used again.
+        self._network_lock = asyncio.Lock()
 
     def by_command(self) -> dict[str, Effect]:
         """Return the work of each command; `failed:` entries tidy up after a failed one."""
@@ -152,7 +154,8 @@ class Effects:
     async def _observe(self, project: str, server_id: int) -> None:
         try:
             state = await self._cloud.machines_of(project).state(server_id)
-        except MachineError as error:
+        except (MachineError, OSError) as error:
+            # The next look may do better; what the database says stays.
             LOG.warning("power state of server %s: %s", server_id, error)
             return
         server = self._cloud.state.get(project, "server", server_id)
@@ -178,9 +181,7 @@ class Effects:
         server_id = action["arguments"]["server"]
         async with self._locks[server_id]:
             await self._make(project, server_id)
-        server = self._server(project, server_id)
-        applied = [{**entry, "status": "applied"} for entry in server["firewalls"]]
-        self._change(project, server_id, status="off", firewalls=applied)
+        self._change(project, server_id, status="off", firewalls=_applied(self._server(project, server_id)))
 
     async def _make(self, project: str, server_id: int) -> None:
         """Create the machine if there is none, put it into its networks and behind its firewalls."""
@@ -214,7 +215,7 @@ class Effects:
         await machines.power_on(server_id)
         server = self._server(project, server_id)
         await machines.set_firewall(server_id, self.public_ipv4(project, server), self.rules(project, server))
-        self._change(project, server_id, status="running")
+        self._change(project, server_id, status="running", firewalls=_applied(self._server(project, server_id)))
 
     async def _start_server(self, project: str, action: Item) -> None:
         server_id = action["arguments"]["server"]
@@ -279,16 +280,16 @@ class Effects:
         network = self._cloud.state.get(project, "network", network_id)
         if network is None:
             raise WorkError(f"network {network_id} is gone")
-        await self._cloud.machines_of(project).create_network(network_id, network["ip_range"])
+        async with self._network_lock:
+            await self._cloud.machines_of(project).create_network(network_id, network["ip_range"])
 
     async def _create_network(self, project: str, action: Item) -> None:
         network_id = action["resources"][0]["id"]
-        async with self._locks[0]:  # one at a time: a removed network's range must be free before it is used again
-            if self._cloud.state.get(project, "network", network_id) is not None:
-                await self._ensure_network(project, network_id)
+        if self._cloud.state.get(project, "network", network_id) is not None:
+            await self._ensure_network(project, network_id)
 
     async def _delete_network(self, project: str, action: Item) -> None:
-        async with self._locks[0]:
+        async with self._network_lock:
             await self._cloud.machines_of(project).delete_network(action["resources"][0]["id"])
 
     def _entry(self, project: str, action: Item) -> Item:
@@ -349,9 +350,7 @@ class Effects:
             await self._cloud.machines_of(project).set_firewall(
                 server_id, self.public_ipv4(project, server), self.rules(project, server)
             )
-        server = self._server(project, server_id)
-        applied = [{**entry, "status": "applied"} for entry in server["firewalls"]]
-        self._change(project, server_id, firewalls=applied)
+        self._change(project, server_id, firewalls=_applied(self._server(project, server_id)))
 
     async def _remove_firewall(self, project: str, action: Item) -> None:
         if action["arguments"].get("labels"):
@@ -396,13 +395,20 @@ class Effects:
             return
         self._change(project, server["id"], firewalls=list(after.values()))
         await self._filter(project, server["id"])
-        for command, ids in (("apply_firewall", set(after) - set(before)), ("remove_firewall", set(before) - set(after))):
+        for command, ids in (
+            ("apply_firewall", set(after) - set(before)),
+            ("remove_firewall", set(before) - set(after)),
+        ):
             for firewall_id in sorted(ids):
                 self._cloud.runner.at_once(project, command, [("firewall", firewall_id), ("server", server["id"])])
         self._cloud.state.commit()
 
     async def _nothing(self, project: str, action: Item) -> None:
         """Do nothing: the change is in the database only."""
+
+
+def _applied(server: Item) -> list[Item]:
+    return [{**entry, "status": "applied"} for entry in server["firewalls"]]
 
 
 def _address(entry: Item) -> PrivateAddress:

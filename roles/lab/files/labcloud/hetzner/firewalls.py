@@ -100,9 +100,7 @@ def check_can_apply(server: Item, firewall_id: int | None = None) -> None:
     if entry is not None and entry["direct"]:
         raise refused("firewall_already_applied", f"firewall is already applied to server {server['name']}")
     if entry is None and len(server["firewalls"]) >= MAX_FIREWALLS_PER_SERVER:
-        raise limit_exceeded(
-            "server_firewalls", f"a server can have at most {MAX_FIREWALLS_PER_SERVER} firewalls"
-        )
+        raise limit_exceeded("server_firewalls", f"a server can have at most {MAX_FIREWALLS_PER_SERVER} firewalls")
 
 
 def apply_directly(server: Item, firewall_id: int) -> Item:

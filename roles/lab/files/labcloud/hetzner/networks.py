@@ -322,9 +322,7 @@ def subnet_of(network: Item, ip: str) -> IPv4Network | None:
     return next((subnet for subnet in subnets if address in subnet), None)
 
 
-def place(
-    call: Call, network: Item, zone: str, wanted_ip: str | None = None, ip_range: str | None = None
-) -> str:
+def place(call: Call, network: Item, zone: str, wanted_ip: str | None = None, ip_range: str | None = None) -> str:
     """Return the address a new member gets, or raise what the vendor says when there is none."""
     usable = [
         IPv4Network(subnet["ip_range"])
@@ -361,5 +359,5 @@ def check_aliases(call: Call, network: Item, alias_ips: list[str], own: Item | N
             raise invalid_field("alias_ips", f"{alias!r} is no IPv4 address")
         subnet = subnet_of(network, alias)
         if subnet is None or not addresses.is_usable(address, subnet, network["ip_range"]) or alias in taken | seen:
-            raise refused("ip_not_available", f"the IP {alias} is not available in the network")
+            raise invalid_field("alias_ips", f"{alias} is not available in the network")
         seen.add(alias)

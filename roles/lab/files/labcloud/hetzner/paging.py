@@ -47,6 +47,16 @@ def chosen(query: Query, name: str, choices: Collection[str]) -> list[str]:
     return found
 
 
+def flag(query: Query, name: str) -> bool:
+    """Return a boolean parameter; absent is false. hcloud for Python writes `True`, and the vendor takes it."""
+    text = first(query, name)
+    if text is None:
+        return False
+    if text.lower() not in ("true", "false"):
+        raise invalid_field(name, "must be true or false")
+    return text.lower() == "true"
+
+
 def by_name(items: list[Item], query: Query) -> list[Item]:
     """Filter by exact name."""
     name = first(query, "name")

@@ -68,7 +68,9 @@ class Runner:
 
     def at_once(self, project: str, command: str, resources: list[tuple[str, int]]) -> Item:
         """Write an action down that is already done."""
-        action = actions.record(self._state.next_id(), command, resources, arguments={}, locks=[], after=[], seconds=0, hidden=False)
+        action = actions.record(
+            self._state.next_id(), command, resources, arguments={}, locks=[], after=[], seconds=0, hidden=False
+        )
         actions.finish(action)
         self._state.put(project, actions.KIND, action)
         return action
@@ -127,6 +129,7 @@ class Runner:
                 await self._done[earlier].wait()
             before = self._state.get(project, actions.KIND, earlier)
             if before is not None and before["status"] == "error":
+                await self._undo(project, action)
                 return {"code": "action_failed", "message": f"Action {before['command']} failed before this one"}
         await asyncio.sleep(action["seconds"])
         fault = self._faults.for_action("hetzner", action["command"])
@@ -139,6 +142,10 @@ class Runner:
             LOG.warning("action %s (%s) failed: %s", action["id"], action["command"], failure)
             await self._undo(project, action)
             return {"code": "action_failed", "message": str(failure)}
+        except Exception:
+            # A mistake in the lab must end the action, or every client would wait for it forever.
+            LOG.exception("action %s (%s)", action["id"], action["command"])
+            return {"code": "server_error", "message": "the lab has made a mistake, see its log"}
         return None
 
     async def _undo(self, project: str, action: Item) -> None:

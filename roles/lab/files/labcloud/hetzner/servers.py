@@ -24,7 +24,9 @@ STATUSES = ("running", "initializing", "starting", "stopping", "off", "deleting"
 DEFAULT_LOCATION = "fsn1"
 MAX_USER_DATA = 32 * 1024  # bytes
 # RFC 1123: labels of letters, digits and dashes, joined by periods.
-HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*")
+HOSTNAME = re.compile(
+    r"(?=.{1,253}\Z)[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
+)
 
 
 def _private_net(entry: Item) -> Item:

@@ -1,0 +1,6 @@
+# Copyright: (c) 2026, the frontdesk.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from tests.unit.labcloud.lab_helpers import lab
+
+__all__ = ["lab"]
