@@ -15,7 +15,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from io import StringIO
 from typing import Any
 
@@ -44,10 +44,8 @@ def run_module(name: str, params: dict[str, Any], check_mode: bool = False, diff
     arguments = {**params, "_ansible_check_mode": check_mode, "_ansible_diff": diff}
     output = StringIO()
     with patch_module_args(arguments), redirect_stdout(output):
-        try:
+        with suppress(SystemExit):
             module.main()
-        except SystemExit:
-            pass
     result: Result = json.loads(output.getvalue())
     return result
 

@@ -137,7 +137,7 @@ class RecordPlan:
     unrecorded: list[Unrecorded] = field(default_factory=list)
     labels: list[tuple[Json, str | None]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    skipped: list[dict[str, str]] = field(default_factory=list)
+    passed_over: list[dict[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -166,7 +166,7 @@ def plan_records(servers: Iterable[Json], known: KnownHosts, options: RecordOpti
             _recorded(plan, server, entry, address, options)
         elif address is None or server["status"] == "off":
             reason = f"has no {options.which} address" if address is None else "is switched off"
-            plan.skipped.append({"name": server["name"], "reason": reason})
+            plan.passed_over.append({"name": server["name"], "reason": reason})
             continue
         else:
             _unrecorded(plan, server, address)
@@ -200,7 +200,7 @@ def _recorded(plan: RecordPlan, server: Json, entry: Entry, address: str | None,
             plan.changes.append(_label_change(name, entry.digest))
             plan.entries.append(entry)
             return
-        plan.skipped.append({"name": name, "reason": "cannot be asked now, and its label is missing"})
+        plan.passed_over.append({"name": name, "reason": "cannot be asked now, and its label is missing"})
     hosts = host_names(address, name, options.port) if address else entry.hosts
     renewed = Entry(hosts, entry.key, entry.identity, entry.scope)
     plan.entries.append(renewed)

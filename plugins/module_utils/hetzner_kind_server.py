@@ -59,7 +59,8 @@ class Server(Kind):
     replace_wave = WAVE_FREE
 
     def normalise(self, spec: Mapping[str, Any]) -> Json:
-        wanted = super().normalise(spec)
+        # A server that is created switched off, to be attached first, must be known to be wanted on.
+        wanted = {"running": True, **super().normalise(spec)}
         if "networks" in wanted:
             wanted["networks"] = [canonical_attachment(entry) for entry in wanted["networks"]]
         self._check(wanted)

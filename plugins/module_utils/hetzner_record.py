@@ -91,7 +91,7 @@ def _result(client: HetznerClient, plan: RecordPlan, changes: Sequence[Change]) 
     return {
         "changed": bool(changes),
         "changes": [change.as_result() for change in changes],
-        "skipped": plan.skipped,
+        "passed_over": plan.passed_over,
         "diff": render_diff(changes),
         "api_calls": client.calls,
     }

@@ -19,7 +19,7 @@ description:
     A server that shows another key, or a file that has another one, stops the run.
   - Does not ask servers that are recorded. Then it costs one request to the API.
   - Lines of other programs in the file stay as they are. Lines of this module have a comment that names their server.
-  - Servers that are switched off, or have no address of the wanted sort, are skipped and returned in RV(skipped).
+  - Servers that are switched off, or have no address of the wanted sort, are skipped and returned in RV(passed_over).
 extends_documentation_fragment:
   - frontdesk.platform.hetzner
   - frontdesk.platform.attributes
@@ -102,7 +102,7 @@ changes:
       description: What is there now; null for a deletion.
       type: dict
       sample: {"hosts": ["192.0.2.7", "web-1"], "digest": "mzxw6ytb"}
-skipped:
+passed_over:
   description: Servers that could not be asked, with the reason.
   returned: always
   type: list
@@ -169,7 +169,7 @@ def main():
         module.fail_json(msg=str(error), **error.result)
     except OSError as error:
         module.fail_json(msg=f"Cannot use {options['path']}: {error.strerror}.", changes=[], api_calls=client.calls)
-    for server in result["skipped"]:
+    for server in result["passed_over"]:
         module.warn(f"The host key of {server['name']} is not recorded: the server {server['reason']}.")
     module.exit_json(**result)
 

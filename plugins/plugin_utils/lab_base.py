@@ -26,8 +26,6 @@ PIP_TARGET = (
 )
 RECIPE = ("--variant=minbase", "--architectures=amd64")
 SUITE = "trixie"
-# Plain http: packages are signed, and an image without certificates can use it.
-MIRROR = "http://deb.debian.org/debian"
 # On Ubuntu the archive's keys are not among those that apt trusts.
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # How many of a program's last lines an error shows.
@@ -86,7 +84,7 @@ def _require_mmdebstrap(progress: Progress) -> None:
 
 def recipe_hash() -> str:
     """Return the name part of a base built here: the same recipe is not built again."""
-    return hashlib.sha256(" ".join([*RECIPE, SUITE, MIRROR]).encode()).hexdigest()[:12]
+    return hashlib.sha256(" ".join([*RECIPE, SUITE]).encode()).hexdigest()[:12]
 
 
 def build_base(cache: Path, progress: Progress) -> Path:
@@ -97,7 +95,7 @@ def build_base(cache: Path, progress: Progress) -> Path:
     keyring = [f"--keyring={KEYRING}"] if Path(KEYRING).exists() else []
     # In a user namespace (without root) the work folder must be one that everybody can enter.
     work = {"TMPDIR": str(target.parent)} if os.geteuid() == 0 else {}
-    run(["mmdebstrap", *RECIPE, *keyring, SUITE, str(target), MIRROR], progress, work)
+    run(["mmdebstrap", *RECIPE, *keyring, SUITE, str(target)], progress, work)
     return target
 
 

@@ -157,3 +157,13 @@ def test_rules_that_are_none(lab: LabCloud, change: dict[str, Any]) -> None:
     status, answer = lab.api("POST", "/firewalls", {"name": "f", "rules": [{**SSH, **change}]})
     assert (status, answer["error"]["code"]) == (422, "invalid_input")
     assert answer["error"]["details"]["fields"][0]["name"].startswith("rules[0].")
+
+
+def test_a_change_of_rules_conflicts_with_the_one_before_it(tmp_path: Path) -> None:
+    with running_lab_cloud(tmp_path, action_seconds=60) as lab:
+        firewall = make(lab, "/firewalls", {"name": "f"})
+        path = f"/firewalls/{firewall['id']}"
+        assert lab.api("POST", f"{path}/actions/set_rules", {"rules": [SSH]})[0] == 201
+        assert refusal(lab, "POST", f"{path}/actions/set_rules", {"rules": []}) == (409, "conflict")
+        assert refusal(lab, "PUT", path, {"name": "g"}) == (409, "conflict")
+        assert refusal(lab, "DELETE", path) == (409, "conflict")

@@ -79,14 +79,17 @@ class Settings:
 
 
 def container_name(spec: MachineSpec) -> str:
+    """Return the name of a server's container."""
     return f"frontdesk-lab-server-{spec.name}"
 
 
 def volume_name(server_id: int) -> str:
+    """Return the name of the volume for a server's own engine, which cannot store images on the container's layers."""
     return f"frontdesk-lab-server-{server_id}-docker"
 
 
 def network_name(network_id: int) -> str:
+    """Return the name of a private network; it sorts after the public one's."""
     return f"frontdesk-lab-b-private-{network_id}"
 
 
@@ -124,7 +127,7 @@ def container_body(spec: MachineSpec, settings: Settings, cgroup_version: str) -
         "NetworkMode": settings.public_network if spec.public_ipv4 else "none",
         "ReadonlyPaths": [],
         "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
-        "Tmpfs": {"/run": "exec", "/tmp": "exec"},
+        "Tmpfs": {"/run": "exec", "/tmp": "exec"},  # noqa: S108 - mount points in the server
     }
     body: dict[str, Any] = {
         "Cmd": [],
@@ -449,6 +452,5 @@ class DockerMachines:
             return
         try:
             await self._engine.call("POST", f"/containers/{container}/start", accept={404, 409})
-        except MachineError as error:
-            logger.exception("a server that rebooted itself could not be started again: %s", error)
-
+        except MachineError:
+            logger.exception("a server that rebooted itself could not be started again")

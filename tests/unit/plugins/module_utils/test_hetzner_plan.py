@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -192,7 +192,7 @@ def test_all_problems_at_once() -> None:
 
 
 class TestStock:
-    CATALOGUE = {
+    CATALOGUE: ClassVar[dict[str, Any]] = {
         "a": {"locations": [{"name": "x", "available": False, "deprecation": None}, {"name": "y", "available": True}]},
         "b": {"locations": [{"name": "x", "available": True}, {"name": "y", "available": True}]},
     }

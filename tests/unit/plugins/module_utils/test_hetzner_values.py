@@ -62,7 +62,7 @@ def test_networks(given_text: str, canonical: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "ten", "10.0.0.0/33", "10.0.0.256", "::/129"])
 def test_no_networks(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="does not appear to be"):
         canonical_network(text)
 
 

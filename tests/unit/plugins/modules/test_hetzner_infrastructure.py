@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.frontdesk.platform.plugins.module_utils import hetzner_module
 from ansible_collections.frontdesk.platform.plugins.modules import hetzner_infrastructure
 from tests.hetzner_runs import (
     OTHER_KEY,
@@ -729,8 +730,6 @@ class TestBudget:
 
 
 def test_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.frontdesk.platform.plugins.module_utils import hetzner_module
-
     monkeypatch.setattr(hetzner_module, "REQUESTS_IMPORT_ERROR", "ImportError: no requests")
     result = run_module("hetzner_infrastructure", {"api_token": "x", "owner": "test"})
     assert "requests" in result["msg"]

@@ -281,7 +281,7 @@ def test_switched_off_servers_are_skipped_with_a_warning(operator: Operator, cap
     first, second = servers(operator)
     operator.project.api("POST", f"/servers/{first['id']}/actions/poweroff")
     result = operator.run()
-    assert [item["name"] for item in result["skipped"]] == ["web-0001"]
+    assert [item["name"] for item in result["passed_over"]] == ["web-0001"]
     assert "The host key of web-0001 is not recorded" in capfd.readouterr().err
     assert triples(result)[-1] == ("create", "known_host", second["name"])
 

@@ -24,6 +24,7 @@ def certificates(text: str) -> list[str]:
 
 
 def main(bundle: pathlib.Path) -> None:
+    """Write a file for each certificate of the bundle that Debian's own bundle lacks."""
     known = set(certificates(SYSTEM_BUNDLE.read_text(encoding="utf-8")))
     text = bundle.read_text(encoding="utf-8")
     for number, match in enumerate(CERTIFICATE.findall(text)):
