@@ -1,7 +1,6 @@
 # Every target sets up what it needs and is safe to run again. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PROFILE ?= ha
 
 bin := .venv/bin
 pytest = $(bin)/pytest -o junit_suite_name=$@ --junitxml=build/reports/$@.xml
@@ -14,9 +13,9 @@ help: ## List the targets
 ##@ Use
 
 .PHONY: site
-site: setup engine ## Build the platform in the lab on this machine (PROFILE=ha or single)
+site: setup engine ## Build the platform in the lab on this machine (PROFILE=single for one server)
 	$(playbook) playbooks/lab.yml
-	$(playbook) site.yml -e frontdesk_profile=$(PROFILE)
+	$(playbook) site.yml $(if $(PROFILE),-e frontdesk_profile=$(PROFILE))
 
 .PHONY: lab
 lab: setup engine ## Start the lab

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # the scripts that source this use what it sets
 # Shared by the scripts beside it: where things lie, and how to speak to the user.
 # Sourced, not run.
 

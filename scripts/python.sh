@@ -23,7 +23,7 @@ candidates() {
 
 while read -r python; do
     if accepted "$python"; then
-        "$python" -c 'import sys; print(sys.executable)'
+        "$python" -c 'import sys; print(getattr(sys, "_base_executable", None) or sys.executable)'
         exit 0
     fi
 done < <(candidates)

@@ -43,9 +43,8 @@ def run_module(name: str, params: dict[str, Any], check_mode: bool = False, diff
     module = importlib.import_module(f"{PACKAGE}.{name}")
     arguments = {**params, "_ansible_check_mode": check_mode, "_ansible_diff": diff}
     output = StringIO()
-    with patch_module_args(arguments), redirect_stdout(output):
-        with suppress(SystemExit):
-            module.main()
+    with patch_module_args(arguments), redirect_stdout(output), suppress(SystemExit):
+        module.main()
     result: Result = json.loads(output.getvalue())
     return result
 

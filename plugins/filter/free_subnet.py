@@ -83,7 +83,7 @@ def _routes(text: str) -> Used:
 def free_subnet(pool: str, prefix: int, networks: Iterable[Mapping[str, Any]], routes: str = "") -> str:
     """Return the first free subnet of `pool`; raises AnsibleFilterError."""
     try:
-        candidates = ipaddress.IPv4Network(pool).subnets(new_prefix=prefix)
+        candidates = list(ipaddress.IPv4Network(pool).subnets(new_prefix=prefix))
     except ValueError as error:
         raise AnsibleFilterError(f"{pool!r} is not an IPv4 range that has /{prefix} subnets: {error}") from error
     used = _docker_ranges(networks) + _routes(routes)

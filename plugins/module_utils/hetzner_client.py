@@ -31,7 +31,7 @@ DEFAULT_ENDPOINT = "https://api.hetzner.cloud/v1"
 # The largest page, and the number of ids that one GET /actions takes (more are dropped without a word).
 PAGE_SIZE = 50
 ACTIONS_PER_CALL = 25
-PAGE_THREADS = 4
+PAGE_THREADS = 8
 # An action that the API does not list this many times in a row is gone (its resource was deleted).
 MISSED_LOOKS = 3
 

@@ -498,7 +498,7 @@ SERVERS = objects(
     server_types=STRINGS,
     locations=STRINGS,
     image={"type": "str"},
-    ssh_keys=STRINGS,
+    ssh_keys={**STRINGS, "no_log": False},
     placement_group={"type": "str"},
     networks=parts(name=NAME, ip={"type": "str"}, alias_ips=STRINGS),
     firewalls=STRINGS,

@@ -39,6 +39,8 @@ def environment(**more: str) -> dict[str, str]:
         # ansible-lint and molecule look for the collection below VIRTUAL_ENV or ANSIBLE_HOME. Where they do not find
         # the link they work on a copy of the checkout that goes stale.
         "ANSIBLE_HOME": str(VENV.resolve() / ".ansible"),
+        # Sockets have short names: 108 characters, whatever the path of the virtual environment is.
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(Path.home() / ".ansible/cp"),
         "VIRTUAL_ENV": str(VENV.resolve()),
         "NO_COLOR": "1",
         "PATH": os.pathsep.join([str(VENV.resolve() / "bin"), str(tools()), os.environ["PATH"]]),

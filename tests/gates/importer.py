@@ -77,7 +77,12 @@ class Installed:
         settings.write_text(_IMPORTER_SETTINGS, encoding="utf-8")
         env = {**self.environment, "GALAXY_IMPORTER_CONFIG": str(settings)}
         output = program(BIN / "python", "-m", "galaxy_importer.main", self.artifact, env=env, cwd=self.home)
-        faults = [line for line in output.splitlines() if line.startswith(("WARNING", "ERROR", "CRITICAL"))]
+        faults, about = [], ""
+        for line in output.splitlines():
+            if line.startswith("Loading "):
+                about = line.removeprefix("Loading ")
+            elif line.startswith(("WARNING", "ERROR", "CRITICAL")):
+                faults.append(f"{about}: {line}")
         if faults or "Importer processing completed successfully" not in output:
             raise CheckFailed("\n".join(faults) or output)
         (self.home / "importer_result.json").unlink(missing_ok=True)

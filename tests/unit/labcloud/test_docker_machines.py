@@ -86,7 +86,7 @@ def test_a_server_is_limited_named_and_labelled():
     assert body["Hostname"] == "web-1"
     assert body["HostConfig"]["Memory"] == 8 * 1024**3
     assert body["Labels"] == {"frontdesk.lab": "true", "frontdesk.lab.server": "42"}
-    assert body["HostConfig"]["Dns"] == ["198.18.3.4"]
+    assert "LAB_RESOLVER=198.18.3.4" in body["Env"]
     endpoints = body["NetworkingConfig"]["EndpointsConfig"]
     assert endpoints == {"frontdesk-lab-a-public": {"IPAMConfig": {"IPv4Address": "198.18.3.10"}}}
     assert "Privileged" not in body["HostConfig"]

@@ -96,6 +96,11 @@ def test_the_deepest_zone_answers(ask):
     assert str(answer.auth[0].rname) == "deep.lab.test."
 
 
+def test_names_of_containers_are_not_passed_on(ask):
+    answer = ask("frontdesk-lab-s3")
+    assert (answer.header.rcode, answer.rr) == (RCODE.NXDOMAIN, [])
+
+
 def test_a_long_answer_from_above_arrives_whole_by_tcp(ask):
     assert len(ask("example.org", "TXT", tcp=True).rr) == 20
 

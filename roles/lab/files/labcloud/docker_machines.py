@@ -121,7 +121,6 @@ def container_body(spec: MachineSpec, settings: Settings, cgroup_version: str) -
         "CapDrop": ["SYS_RESOURCE"],
         "CgroupnsMode": "private",
         "DeviceCgroupRules": ["a *:* rwm"],
-        "Dns": [settings.resolver],
         "MaskedPaths": [],
         "Memory": int(spec.memory_gb * 1024**3),
         "NetworkMode": settings.public_network if spec.public_ipv4 else "none",
@@ -131,7 +130,8 @@ def container_body(spec: MachineSpec, settings: Settings, cgroup_version: str) -
     }
     body: dict[str, Any] = {
         "Cmd": [],
-        "Env": ["container=docker"],
+        # The first for systemd, the second for the image's first step.
+        "Env": ["container=docker", f"LAB_RESOLVER={settings.resolver}"],
         "HostConfig": host_config,
         "Hostname": spec.name,
         "Image": settings.image,

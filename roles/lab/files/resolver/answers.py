@@ -62,9 +62,15 @@ class LabResolver(BaseResolver):  # type: ignore[misc]  # dnslib has no types
         """Return the reply to one question; never raises."""
         name = str(request.q.qname).rstrip(".").lower()
         zone = self._zone_of(name)
-        if zone is None:
-            return self._forward(request, handler.protocol)
-        return self._answer(request, zone, name)
+        if zone is not None:
+            return self._answer(request, zone, name)
+        if "." not in name and name:
+            # The engine's own resolver, which is asked for the world's names, knows containers by such names. No
+            # server in a data centre does, and a play must not pass by accident.
+            reply = request.reply()
+            reply.header.rcode = RCODE.NXDOMAIN
+            return reply
+        return self._forward(request, handler.protocol)
 
     def _zone_of(self, name: str) -> str | None:
         owners = [zone for zone in self._zones if name == zone or name.endswith(f".{zone}")]

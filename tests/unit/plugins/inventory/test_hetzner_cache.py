@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,17 @@ def test_an_outage_is_bridged_by_the_old_answer(
     cloud.work()
     cloud.servers["token"] = [recorded("before_locations")]
     assert list(inventory(a=options).hosts) == ["old-1"], "the old answer did not become fresh"
+
+
+def test_an_answer_survives_ansibles_own_expiry(cloud, inventory, warnings, recorded, clock, options, folder):
+    cloud.servers["token"] = [recorded("ipv6_only")]
+    inventory(a=options)
+    clock.now += 40 * 24 * HOUR
+    (entry,) = folder.iterdir()
+    os.utime(entry, (0, 0))
+    cloud.fail(503, "unavailable")
+    assert list(inventory(a=options).hosts) == ["six-1"]
+    assert warnings[0].endswith("as they were 40 d 0 h ago.")
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, "unauthorized"), (403, "forbidden"), (422, "invalid_input")])
