@@ -31,8 +31,8 @@ LABCLOUD_ROOT = Path(__file__).resolve().parents[1] / "roles" / "lab" / "files"
 if str(LABCLOUD_ROOT) not in sys.path:
     sys.path.insert(0, str(LABCLOUD_ROOT))
 
-from labcloud.app import create_app  # noqa: E402
-from labcloud.settings import Settings  # noqa: E402
+from labcloud.app import create_app  # noqa: E402 - after the path above
+from labcloud.settings import Settings  # noqa: E402 - after the path above
 
 START_SECONDS = 20.0
 

@@ -24,6 +24,7 @@ requirements:
 import time
 
 from ansible.plugins.callback import CallbackBase
+
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.table import render_table
 
 COLUMNS = {"service": "SERVICE", "url": "WHERE", "health": "HEALTH", "login": "LOG IN", "stand_in": "STANDS IN FOR"}

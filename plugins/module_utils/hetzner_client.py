@@ -230,7 +230,7 @@ class HetznerClient:
         )
 
     def list(self, path: str, key: str, params: Mapping[str, Any] | None = None) -> Records:
-        """All entries of a list, in the API's order: page 1 first, then the others by four threads.
+        """All entries of a list, in the API's order: page 1 first, then the others in parallel.
 
         A list is no snapshot: entries move between pages while others create and delete. An entry seen twice counts
         once; when fewer came than the API counts, the list is read once more.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 
 def render_table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> list[str]:

@@ -22,7 +22,7 @@ _MAXIMUM_SIZE = 2_000_000
 
 #: What must not be in the artifact: the project's own workshop, caches, and what belongs to one machine.
 _UNWANTED = re.compile(
-    r"(^|/)(tests|molecule|build|scripts|__pycache__|\.[^/]+|known_hosts|Makefile|pyproject\.toml|ansible\.cfg)(/|$)"
+    r"(^|/)(tests|molecule|build|scripts|__pycache__|\.[^/]+|known_hosts\.txt|Makefile|pyproject\.toml|ansible\.cfg)(/|$)"
     r"|\.(pyc|retry|log|sqlite3?|key|tar\.gz)$"
     r"|requirements-dev\.txt$"
 )

@@ -221,6 +221,8 @@ def test_user_data_is_applied_and_root_gets_the_key(world: World) -> None:
     assert on(world.one, "hostname") == "machines-test-1"
     assert on(world.one, "cat /etc/lab-test && stat -c %a /etc/lab-test") == "from user data640"
     assert on(world.one, "cat /root/lab-test") == "ran"
+    people = [line for line in on(world.one, "getent passwd").splitlines() if 1000 <= int(line.split(":")[2]) < 60000]
+    assert people == []
     assert KEY.with_suffix(".pub").read_text().split()[1] in on(world.one, "cat /root/.ssh/authorized_keys")
 
 

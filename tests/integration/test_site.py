@@ -15,6 +15,7 @@ from typing import ClassVar
 import hcloud
 import pytest
 import requests
+
 from tests.integration.playbook import ANSIBLE_PLAYBOOK, ROOT, PlaybookRun, run_playbook
 
 pytestmark = pytest.mark.lab
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.lab
 ENDPOINT = "http://127.0.0.1:8480/hetzner/v1"
 CONTROL = "http://127.0.0.1:8480/lab"
 TOKEN = "lab-hetzner-token"
-KNOWN_HOSTS = ROOT / "inventory" / "lab" / "known_hosts"
+KNOWN_HOSTS = ROOT / "inventory" / "lab" / "known_hosts.txt"
 SERVERS = ["lab-1", "lab-2", "lab-3"]
 DESTROY_EVERYTHING = ["-e", json.dumps({"frontdesk_destroy": "lab", "frontdesk_destroy_data": SERVERS})]
 KINDS = {

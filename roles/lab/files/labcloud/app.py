@@ -31,7 +31,7 @@ def _machines(settings: Settings) -> Machines:
     if settings.machines == "none":
         return NoMachines()
     # Only a lab with machines needs what this module imports.
-    from .docker_machines import DockerMachines  # noqa: PLC0415
+    from .docker_machines import DockerMachines  # noqa: PLC0415 - its libraries are not there without a Docker engine
 
     return DockerMachines.from_environment(os.environ)
 

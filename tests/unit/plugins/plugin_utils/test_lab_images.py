@@ -50,7 +50,7 @@ class FakeEngine:
     def client(self) -> Any:
         return SimpleNamespace(api=self, images=self.images_high)
 
-    def images(self, name: str | None = None, all: bool = False, filters: Any = None) -> list[dict[str, Any]]:  # noqa: A002
+    def images(self, name: str | None = None, all: bool = False, filters: Any = None) -> list[dict[str, Any]]:  # noqa: A002 - the SDK calls it so
         if name is not None:
             return [{"Id": "x"}] if name in self.tags else []
         tagged = [
@@ -93,7 +93,7 @@ class FakeEngine:
         self.tags.pop(name, None)
         self.untagged.discard(name)
 
-    def containers(self, all: bool, filters: Any) -> list[dict[str, Any]]:  # noqa: A002
+    def containers(self, all: bool, filters: Any) -> list[dict[str, Any]]:  # noqa: A002 - the SDK calls it so
         return list(self.build_containers)
 
     def remove_container(self, number: str, v: bool, force: bool) -> None:
