@@ -64,11 +64,11 @@ class ActionModule(ActionBase):
                     self._absent(images) if options["state"] == "absent" else self._present(images, options["images"])
                 )
         except BuildError as error:
-            raise AnsibleActionFail(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+            raise AnsibleActionFail(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise AnsibleActionFail(
                 f"The Docker engine refused or does not answer: {error}; 'docker version' shows whether it runs."
-            ) from error
+            ) from None
 
     def _present(self, images: LabImages, options: list[dict[str, Any]]) -> dict[str, Any]:
         wanted = [_wanted(option) for option in options]

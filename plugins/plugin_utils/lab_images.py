@@ -41,6 +41,10 @@ PULLED, BUILT = "pulled-", "built-"
 # A pull that no registry answers must not hold up the lab for the engine's own, much longer patience. Seconds.
 ENGINE_TIMEOUT = 600
 CONFLICT = 409
+# The engine lists the machine's interfaces before it gives a build step its network, and stumbles over one that goes
+# away in that moment. The next try finds the layers made so far.
+PASSING_FAULT = "no such network interface"
+BUILD_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -183,18 +187,25 @@ class LabImages:
                 files.update(_below("site", collect(packages, {})))
             with tempfile.TemporaryFile() as context:
                 write_tar(files, context)
-                context.seek(0)
-                stream = self._client.api.build(
-                    fileobj=context,
-                    custom_context=True,
-                    tag=reference,
-                    buildargs={"BASE": base},
-                    rm=True,
-                    forcerm=True,
-                    decode=True,
-                    platform="linux/amd64",
-                )
-                _follow(stream, image, progress)
+                for tries_left in reversed(range(BUILD_TRIES)):
+                    context.seek(0)
+                    stream = self._client.api.build(
+                        fileobj=context,
+                        custom_context=True,
+                        tag=reference,
+                        buildargs={"BASE": base},
+                        rm=True,
+                        forcerm=True,
+                        decode=True,
+                        platform="linux/amd64",
+                    )
+                    try:
+                        _follow(stream, image, progress)
+                        return
+                    except BuildError as fault:
+                        if PASSING_FAULT not in str(fault) or not tries_left:
+                            raise
+                        progress.step("trying again (the engine lost a network interface)")
 
     # -- removing them ---------------------------------------------------------------------------------------
 

@@ -57,10 +57,9 @@ class PlaybookRun:
 
     @property
     def messages(self) -> str:
-        """All messages that tasks gave, one text."""
-        return "\n".join(
-            json.dumps(result["msg"], ensure_ascii=False) for _task, _host, result in self.results if "msg" in result
-        )
+        """All messages that tasks gave, one text; an item of a list is a line."""
+        given = [result["msg"] for _task, _host, result in self.results if "msg" in result]
+        return "\n".join(str(line) for msg in given for line in (msg if isinstance(msg, list) else [msg]))
 
 
 def run_playbook(playbook: str, *arguments: str, inventory: str = "inventory/lab", **environment: str) -> PlaybookRun:

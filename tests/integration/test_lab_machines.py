@@ -420,6 +420,9 @@ def test_a_deleted_server_leaves_nothing(world: World, engine: docker.DockerClie
     names = f"frontdesk-lab-server-{server.id}-docker", "frontdesk-lab-server-machines-test-3"
     assert engine.volumes.get(names[0])
     assert engine.containers.get(names[1])
+    wait_for_ssh(server)
+    # Without user data the first boot is without complaint as well.
+    on(server, "cloud-init status --wait")
     finish(server.delete())
     with pytest.raises(docker.errors.NotFound):
         engine.volumes.get(names[0])

@@ -109,8 +109,9 @@ def test_the_seed_is_what_cloud_init_reads():
     assert files["network-config"] == "network:\n  config: disabled\n"
 
 
-def test_a_server_without_user_data_gets_an_empty_configuration():
-    assert "#cloud-config\n" in seed_files(replace(SPEC, user_data="")).values()
+def test_a_server_without_user_data_gets_an_empty_file():
+    # cloud-init wants the file, and calls an empty "#cloud-config" a fault.
+    assert seed_files(replace(SPEC, user_data=""))["/var/lib/cloud/seed/nocloud/user-data"] == ""
 
 
 def test_seed_files_are_for_root_alone():

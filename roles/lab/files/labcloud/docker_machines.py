@@ -105,7 +105,7 @@ def seed_files(spec: MachineSpec) -> dict[str, str]:
     }
     return {
         f"{SEED}/meta-data": json.dumps(meta_data),
-        f"{SEED}/user-data": spec.user_data or "#cloud-config\n",
+        f"{SEED}/user-data": spec.user_data,
         f"{SEED}/network-config": "network:\n  config: disabled\n",
     }
 

@@ -39,6 +39,7 @@ class FakeEngine:
             {"stream": " ---> 1"},
             {"stream": "hello"},
         ]
+        self.passing_faults: list[list[dict[str, str]]] = []
         self.builds: list[tuple[str, str, list[str]]] = []
         self.pruned: list[Any] = []
         self._ids = itertools.count()
@@ -79,9 +80,10 @@ class FakeEngine:
     def build(self, fileobj: Any, tag: str, buildargs: dict[str, str], **_options: Any) -> list[dict[str, Any]]:
         with tarfile.open(fileobj=io.BytesIO(fileobj.read())) as archive:
             self.builds.append((tag, buildargs["BASE"], sorted(archive.getnames())))
-        if not any("error" in message for message in self.build_messages):
+        messages = self.passing_faults.pop() if self.passing_faults else self.build_messages
+        if not any("error" in message for message in messages):
             self.tags[tag] = f"id{next(self._ids)}"
-        return self.build_messages
+        return messages
 
     def remove_image(self, name: str, noprune: bool = False) -> None:
         if name in self.in_use:
@@ -225,6 +227,21 @@ def test_a_failed_step_is_told_with_its_last_lines(engine, programs, wanted, tmp
     )
     with pytest.raises(BuildError, match=expected):
         images(engine, tmp_path, said).ensure(wanted[:1])
+
+
+def test_a_step_that_meets_a_vanishing_interface_is_tried_again(engine, programs, wanted, tmp_path, said):
+    engine.passing_faults = [[{"error": "route ip+net: no such network interface"}]] * 2
+    references = LabImages(engine.client, "build", tmp_path, said.append).ensure(wanted)
+    assert set(references.values()) <= set(engine.tags)
+    assert len(engine.builds) == len(wanted) + 2
+    assert any("trying again" in line for line in said)
+
+
+def test_a_fault_that_stays_is_told(engine, programs, wanted, tmp_path, said):
+    engine.passing_faults = [[{"error": "route ip+net: no such network interface"}]] * 20
+    with pytest.raises(BuildError, match="no such network interface"):
+        LabImages(engine.client, "build", tmp_path, said.append).ensure(wanted)
+    assert len(engine.builds) <= 4 * len(wanted)
 
 
 def test_containers_of_killed_builds_are_removed_and_the_labs_own_are_not(engine, programs, wanted, tmp_path, said):

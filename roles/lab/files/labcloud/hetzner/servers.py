@@ -188,7 +188,7 @@ def _order(call: Call) -> _Order:
     fields.faults.update(public.faults)
     if fields.integers("volumes"):
         fields.fault("volumes", "the lab has no volumes yet")
-    if not ipv4 and not ipv6 and not network_ids:
+    if start and not ipv4 and not ipv6 and not network_ids:
         fields.fault("public_net", "a server needs a public IPv4, a public IPv6 or a private network")
     server_type = catalogue.server_type(str(type_reference)) if type_reference else None
     location = catalogue.location(location_reference)
