@@ -13,13 +13,13 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_base import BuildError
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_images import ENGINE_TIMEOUT, LabImages, Wanted
+
 try:
     import docker
     import docker.errors
     import requests.exceptions
-
-    from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_base import BuildError
-    from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_images import ENGINE_TIMEOUT, LabImages, Wanted
 
     MISSING_LIBRARY: ImportError | None = None
 except ImportError as error:
@@ -56,7 +56,7 @@ class ActionModule(ActionBase):
                 f"The Python package docker is missing in Ansible's own environment ({MISSING_LIBRARY}); "
                 "install the collection's requirements.txt."
             )
-        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)[1]
         try:
             with contextlib.closing(docker.from_env(version="auto", timeout=ENGINE_TIMEOUT)) as client:
                 images = LabImages(client, options["source"], Path(options["cache"]), display.display)

@@ -20,8 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
-import docker
-import docker.errors
+try:
+    import docker
+    import docker.errors
+except ImportError:
+    # The action plugin says it in a sentence.
+    pass
 
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_base import (
     BuildError,

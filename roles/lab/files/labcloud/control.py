@@ -9,7 +9,8 @@
 | `POST /lab/reset` | removes everything in all projects, the API-only projects, faults, stock and log; `{"project": NAME}` empties one |
 | `GET /lab/faults`, `POST /lab/faults`, `DELETE /lab/faults[/ID]` | faults on demand, see faults.py |
 | `GET /lab/projects` | the projects |
-| `POST /lab/projects` | `{name, token, read_only?, rate_limit?, servers?}`: an API-only project, or one more token or another limit for an existing one; `servers` makes many at once, see hetzner/bulk.py |
+| `POST /lab/projects` | `{name, token, read_only?, rate_limit?, servers?}`: an API-only project, or one more token or \
+another limit for an existing one; `servers` makes many at once, see hetzner/bulk.py |
 | `PUT /lab/stock` | `{server_type, location, available}` |
 | `GET /lab/requests[?project=NAME]`, `DELETE /lab/requests` | `{count, requests: [{provider, project, method, path, query, status}]}` |
 

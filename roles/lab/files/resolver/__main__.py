@@ -27,7 +27,7 @@ def upstream_of(environment: Mapping[str, str], resolv_conf: str) -> Upstream:
     """Return the address of the name server that knows the rest of the world."""
     configured = environment.get("RESOLVER_UPSTREAM", "")
     if configured:
-        host, _, port = configured.rpartition(":")
+        host, port = configured.rsplit(":", 1)
         return host, int(port)
     servers = [line.split()[1] for line in resolv_conf.splitlines() if line.startswith("nameserver ")]
     return servers[0], 53
