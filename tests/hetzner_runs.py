@@ -49,6 +49,16 @@ def run_module(name: str, params: dict[str, Any], check_mode: bool = False, diff
     return result
 
 
+# Every kind, with nothing wanted of it.
+NOTHING: dict[str, Any] = {
+    "networks": [],
+    "firewalls": [],
+    "ssh_keys": [],
+    "placement_groups": [],
+    "servers": [],
+}
+
+
 class Project:
     """One API-only project of a lab cloud, and runs of hetzner_infrastructure on it."""
 

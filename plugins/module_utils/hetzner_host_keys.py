@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ansible_collections.frontdesk.platform.plugins.module_utils.changes import Change
+from ansible_collections.frontdesk.platform.plugins.module_utils.changes import UNKNOWN, Change
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import Json
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import labels_of
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_values import HOST_KEY_LABEL, host_key_digest
@@ -215,6 +215,13 @@ def _unrecorded(plan: RecordPlan, server: Json, address: str) -> None:
         plan.changes.append(_label_change(server["name"], UNSCANNED))
     after = {"hosts": [address, server["name"]], "digest": label or UNSCANNED}
     plan.changes.append(Change("create", "known_host", server["name"], None, after))
+
+
+def expect_records(plan: RecordPlan, names: Iterable[str]) -> None:
+    """Enter what recording will do for servers that do not exist yet; only a prediction can need it."""
+    for name in sorted(names):
+        plan.changes.append(_label_change(name, UNSCANNED))
+        plan.changes.append(Change("create", "known_host", name, None, {"hosts": [UNKNOWN, name], "digest": UNSCANNED}))
 
 
 def _label_change(name: str, digest: str) -> Change:

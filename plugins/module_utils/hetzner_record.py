@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
@@ -21,6 +21,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_host_ke
     RecordOptions,
     RecordPlan,
     Unrecorded,
+    expect_records,
     host_names,
     identity_of,
     mismatch,
@@ -61,7 +62,10 @@ def record(client: HetznerClient, options: Mapping[str, Any], scan: Scan, check_
     text = path.read_text() if path.exists() else ""
     known = parse_known_hosts(text)
     wanted = RecordOptions(owner or selector, options["address"], options["port"], options["prune"])
-    plan = plan_records([item for item in servers if item["status"] != "deleting"], known, wanted)
+    created, deleted = _planned(options["planned"]) if check_mode else (set(), set())
+    present = [item for item in servers if item["status"] != "deleting" and item["name"] not in deleted]
+    plan = plan_records(present, known, wanted)
+    expect_records(plan, created)
     if plan.problems:
         raise RecordError(plan.problems, _result(client, plan, []))
     if check_mode or not plan.changes:
@@ -85,6 +89,15 @@ def record(client: HetznerClient, options: Mapping[str, Any], scan: Scan, check_
         sentence = f"No SSH server answered within {options['wait_timeout']} s on {names}; look at their consoles."
         raise RecordError([sentence], result)
     return result
+
+
+def _planned(changes: Iterable[Mapping[str, Any]]) -> tuple[set[str], set[str]]:
+    """Names of the servers that planned changes make, and of those that they remove; a replaced one is both."""
+    servers = [change for change in changes if change["kind"] == "server"]
+    return (
+        {change["name"] for change in servers if change["action"] in ("create", "replace")},
+        {change["name"] for change in servers if change["action"] in ("delete", "replace")},
+    )
 
 
 def _result(client: HetznerClient, plan: RecordPlan, changes: Sequence[Change]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_apply i
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import HetznerClient
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_cost import monthly_cost
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_kinds import BY_NAME, kinds_to_read
-from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import World
+from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import PlanError, World
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_plan import (
     Plan,
     Policy,
@@ -45,7 +45,8 @@ def converge(client: HetznerClient, options: Mapping[str, Any], check_mode: bool
     """
     desired = desired_from_options(options)
     if options["prune"] and not desired:
-        desired = {name: {} for name in BY_NAME}
+        # A variable that came out empty by mistake must not delete a whole project.
+        raise PlanError(["prune without any list says nothing about what may go; give the kinds to be emptied as []."])
     policy = Policy(
         prune=options["prune"],
         replace=options["replace"],

@@ -275,7 +275,7 @@ options:
   prune:
     description:
       - Whether to delete what carries the owner's label and is not listed.
-      - Considers only the kinds whose list is set, and all of them when none is.
+      - Considers only the kinds whose list is set; at least one has to be.
       - Keeps what is protected, and what a server that stays uses; both are returned in RV(kept).
     type: bool
     default: false

@@ -63,6 +63,13 @@ options:
       - A line whose address or name belongs to a new server is removed in any case.
     type: bool
     default: false
+  planned:
+    description:
+      - The RV(frontdesk.platform.hetzner_infrastructure#module:changes) of the task before, for check mode alone.
+        The servers that they would create or delete are not there or still there, and the prediction takes them into account.
+    type: list
+    elements: dict
+    default: []
 seealso:
   - module: frontdesk.platform.hetzner_infrastructure
 """
@@ -71,7 +78,7 @@ EXAMPLES = r"""
 - name: Record the host keys of an environment
   frontdesk.platform.hetzner_known_hosts:
     owner: production
-    path: "{{ inventory_dir }}/known_hosts"
+    path: "{{ inventory_dir }}/known_hosts.txt"
     prune: true
 """
 
@@ -137,6 +144,7 @@ def argument_spec():
         "port": {"type": "int", "default": 22},
         "wait_timeout": {"type": "int", "default": 300},
         "prune": {"type": "bool", "default": False},
+        "planned": {"type": "list", "elements": "dict", "default": []},
     }
 
 

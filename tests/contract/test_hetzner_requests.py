@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.contract.openapi import Recorder, hetzner_document
-from tests.hetzner_runs import OTHER_KEY, Project, run_module, server, use_quick_clock, wanted_project
+from tests.hetzner_runs import NOTHING, OTHER_KEY, Project, run_module, server, use_quick_clock, wanted_project
 from tests.lab_cloud import running_lab_cloud
 
 # What our modules can call. An operation that they stop using is taken out here, and one that they begin to use is
@@ -142,7 +142,7 @@ def test_all_requests_of_a_projects_life(
         assert not project.run(_changed_project())["changed"]
         kinds = ["server", "network", "firewall", "ssh_key", "placement_group", "server_type", "location"]
         assert not run_module("hetzner_info", {**project.connection, "kinds": kinds}).get("failed")
-        project.run({}, prune=True)
+        project.run(NOTHING, prune=True)
         assert project.all("servers") == []
     recorder.check()
     with capsys.disabled():

@@ -24,6 +24,7 @@ import pytest
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import HetznerClient
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_run import RunError, converge
 from tests.hetzner_runs import (
+    NOTHING,
     Project,
     in_parallel,
     quick_clock,
@@ -140,7 +141,7 @@ def test_lost_answers_of_changes(action: str, project: Project) -> None:
 def test_lost_answers_of_deletions(project: Project) -> None:
     project.run(wanted_project())
     fault(project, effect="drop_after", method="DELETE", times=4)
-    assert len(project.run({}, prune=True)["changes"]) == 7
+    assert len(project.run(NOTHING, prune=True)["changes"]) == 7
     assert all(project.all(kind) == [] for kind in KINDS)
 
 

@@ -17,7 +17,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client 
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import World
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_read import read_kinds, settle
 from ansible_collections.frontdesk.platform.plugins.module_utils.http_client import Clock
-from tests.hetzner_runs import Project, triples, use_quick_clock, wanted_project
+from tests.hetzner_runs import NOTHING, Project, triples, use_quick_clock, wanted_project
 from tests.lab_cloud import LabCloud, running_lab_cloud
 
 NUMBERS = itertools.count(1)
@@ -79,7 +79,7 @@ class TestLostAnswers:
     def test_of_deletions(self, project: Project) -> None:
         project.run(wanted_project(1))
         fault(project, "drop_after", method="DELETE", times=2)
-        project.run({}, prune=True)
+        project.run(NOTHING, prune=True)
         assert project.all("servers") == []
 
 

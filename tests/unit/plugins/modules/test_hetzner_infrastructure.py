@@ -438,8 +438,11 @@ class TestPrune:
         assert made.all("servers") == []
         assert not made.run(nothing, prune=True)["changed"]
 
-    def test_nothing_listed_is_everything(self, made: Project) -> None:
-        assert len(triples(made.run({}, prune=True))) == 5
+    def test_nothing_listed_deletes_nothing(self, made: Project) -> None:
+        refused = made.try_run({}, prune=True)
+        assert refused["failed"]
+        assert "give the kinds to be emptied as []" in refused["msg"]
+        assert len(made.all("servers")) == 1
 
     def test_kinds_that_are_not_listed_stay(self, made: Project) -> None:
         assert triples(made.run({"servers": []}, prune=True)) == [("delete", "server", "web-1")]
@@ -449,11 +452,12 @@ class TestPrune:
         wanted = wanted_project(1)
         wanted["servers"][0]["delete_protection"] = True
         made.run(wanted)
-        result = made.run({}, prune=True)
+        nothing: dict[str, Any] = {key: [] for key in wanted}
+        result = made.run(nothing, prune=True)
         kept = {(item["kind"], item["name"]) for item in result["kept"]}
         assert kept == {("server", "web-1"), ("network", "main"), ("firewall", "web"), ("placement_group", "spread")}
         assert triples(result) == [("delete", "ssh_key", "operator")]
-        assert len(triples(made.run({}, prune=True, delete_protected=["web-1"]))) == 4
+        assert len(triples(made.run(nothing, prune=True, delete_protected=["web-1"]))) == 4
         assert made.all("servers") == []
 
     def test_a_firewall_with_targets_is_released_first(self, project: Project) -> None:

@@ -129,6 +129,22 @@ def test_check_mode_tells_what_the_run_then_does(operator: Operator) -> None:
     assert done["changes"][1]["after"]["digest"] == digest(1)
 
 
+def test_check_mode_sees_through_the_changes_planned_before(operator: Operator) -> None:
+    operator.run()
+    planned = [
+        {"action": "create", "kind": "server", "name": "web-0003"},
+        {"action": "delete", "kind": "server", "name": "web-0002"},
+        {"action": "create", "kind": "network", "name": "web-0004"},
+    ]
+    told = operator.run(check_mode=True, prune=True, planned=planned)
+    doomed = operator.project.live("servers", "web-0002")
+    operator.project.api("DELETE", f"/servers/{doomed['id']}")
+    operator.answers(new_server(operator, "web-0003"), 3)
+    done = operator.run(prune=True, planned=planned)
+    assert sorted(triples(told)) == sorted(triples(done))
+    assert ("delete", "known_host", "web-0002") in triples(done)
+
+
 def test_file_and_labels(operator: Operator) -> None:
     operator.run()
     first = servers(operator)[0]
