@@ -16,12 +16,12 @@ import hcloud
 import pytest
 import requests
 
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import LAB_MASTER_KEY
 from tests.integration.playbook import ANSIBLE_PLAYBOOK, ROOT, PlaybookRun, run_playbook
 
 pytestmark = pytest.mark.lab
 
 ENDPOINT = "http://127.0.0.1:8480/hetzner/v1"
-CONTROL = "http://127.0.0.1:8480/lab"
 TOKEN = "lab-hetzner-token"
 KNOWN_HOSTS = ROOT / "inventory" / "lab" / "known_hosts.txt"
 SERVERS = ["lab-1", "lab-2", "lab-3"]
@@ -78,6 +78,11 @@ def cloud_objects() -> list[tuple[str, str]]:
     return sorted(found)
 
 
+def created(run: PlaybookRun) -> list[tuple[str, str]]:
+    """The cloud objects that a run created, or would: sorted (kind, name)."""
+    return [(kind, name) for action, kind, name in run.changes if action == "create" and kind in KINDS]
+
+
 def succeeded(run: PlaybookRun) -> PlaybookRun:
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-3000:]
     return run
@@ -89,7 +94,13 @@ class TestStory:
     def test_check_mode_on_the_empty_lab_predicts_the_objects_and_names_later_stages(self):
         run = succeeded(run_playbook("site.yml", "--check"))
         TestStory.predicted = run.changes
-        assert {action for action, _kind, _name in run.changes} == {"create"}
+        assert created(run) == [
+            ("firewall", "lab"),
+            ("network", "lab"),
+            ("placement_group", "lab"),
+            *(("server", name) for name in SERVERS),
+            ("ssh_key", "lab-operator"),
+        ]
         assert cloud_objects() == [], "check mode wrote something"
         stages = [line for line in run.messages.splitlines() if "not predictable until the servers exist" in line]
         assert [stage.split(":")[0] for stage in stages] == ["host", "verify"]
@@ -97,13 +108,13 @@ class TestStory:
     def test_site_creates_exactly_what_check_mode_predicted(self):
         run = succeeded(run_playbook("site.yml"))
         assert run.changes == self.predicted
-        assert cloud_objects() == sorted((kind, name) for _action, kind, name in self.predicted)
+        assert cloud_objects() == created(run)
         print(f"cold site.yml, images present: {run.seconds:.1f} s")
 
     def test_second_run_changes_nothing_and_shows_no_secret(self):
         run = succeeded(run_playbook("site.yml", "-vvv"))
         assert run.changed == 0
-        for secret in (TOKEN, "lab-only-master-key"):
+        for secret in (TOKEN, LAB_MASTER_KEY, "lab-secret-key"):
             assert secret not in run.stdout + run.stderr
         quiet = succeeded(run_playbook("site.yml"))
         assert quiet.changed == 0
@@ -166,7 +177,8 @@ class TestStory:
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
         succeeded(run_playbook("site.yml"))
-        assert cloud_objects() == sorted((kind, name) for _action, kind, name in self.predicted)
+        assert {name for kind, name in cloud_objects() if kind == "server"} == set(SERVERS)
+        assert len(cloud_objects()) == len(KINDS) + 2
         assert succeeded(run_playbook("site.yml")).changed == 0
 
     def test_destroy_wants_the_name(self):
