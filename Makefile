@@ -5,6 +5,8 @@ SHELL := /bin/bash
 bin := .venv/bin
 pytest = $(bin)/pytest -o junit_suite_name=$@ --junitxml=build/reports/$@.xml
 playbook = $(bin)/ansible-playbook -i inventory/lab
+# Without the file that asks the lab's API for servers: there may be no lab yet.
+lab_playbook = $(bin)/ansible-playbook -i inventory/lab/frontdesk.yml playbooks/lab.yml
 
 .PHONY: help
 help: ## List the targets
@@ -14,16 +16,16 @@ help: ## List the targets
 
 .PHONY: site
 site: setup engine ## Build the platform in the lab on this machine (PROFILE=single for one server)
-	$(playbook) playbooks/lab.yml
+	$(lab_playbook)
 	$(playbook) site.yml $(if $(PROFILE),-e frontdesk_profile=$(PROFILE))
 
 .PHONY: lab
 lab: setup engine ## Start the lab
-	$(playbook) playbooks/lab.yml
+	$(lab_playbook)
 
 .PHONY: lab-down
 lab-down: setup engine ## Remove the lab: containers, networks, volumes and images
-	$(playbook) playbooks/lab.yml -e lab_state=absent
+	$(lab_playbook) -e lab_state=absent
 
 .PHONY: doctor
 doctor: ## Say everything that this machine lacks, and change nothing

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
 import time
 from collections.abc import Iterator
@@ -82,3 +84,33 @@ def run_playbook(playbook: str, *arguments: str, inventory: str = "inventory/lab
         check=False,
     )
     return PlaybookRun(process.returncode, process.stdout, process.stderr, time.monotonic() - started)
+
+
+def run_in_terminal(playbook: str, *arguments: str, prompt: str, answer: str, seconds: float = 120) -> tuple[int, str]:
+    """Run a playbook in a terminal, answer its prompt once, and return its exit code and all that the terminal showed."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [str(ANSIBLE_PLAYBOOK), "-i", "inventory/lab", playbook, *arguments],
+        cwd=ROOT,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    shown = b""
+    answered = False
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if select.select([controller], [], [], 1)[0]:
+            try:
+                shown += os.read(controller, 65536)
+            except OSError:  # the last program that held the terminal is gone
+                break
+        if not answered and prompt.encode() in shown:
+            os.write(controller, answer.encode() + b"\r")
+            answered = True
+    else:
+        process.kill()
+    os.close(controller)
+    return process.wait(), shown.decode(errors="replace")

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import LAB_MASTER_KEY
-from tests.integration.playbook import ANSIBLE_PLAYBOOK, ROOT, PlaybookRun, run_playbook
+from tests.integration.playbook import ANSIBLE_PLAYBOOK, ROOT, PlaybookRun, run_in_terminal, run_playbook
 
 pytestmark = pytest.mark.lab
 
@@ -105,6 +105,17 @@ class TestStory:
         stages = [line for line in run.messages.splitlines() if "not predictable until the servers exist" in line]
         assert [stage.split(":")[0] for stage in stages] == ["host", "verify"]
 
+    def test_nothing_is_bought_without_a_yes(self):
+        run = run_playbook("site.yml", "-e", '{"hetzner_cost_confirmed": false}')
+        assert run.returncode != 0
+        assert "EUR a month were not confirmed" in run.messages
+        exit_code, shown = run_in_terminal(
+            "site.yml", "-e", '{"hetzner_cost_confirmed": false}', prompt="Type yes to create them", answer="no"
+        )
+        assert exit_code != 0
+        assert "Nothing was created" in shown
+        assert cloud_objects() == []
+
     def test_site_creates_exactly_what_check_mode_predicted(self):
         run = succeeded(run_playbook("site.yml"))
         assert run.changes == self.predicted
@@ -180,6 +191,14 @@ class TestStory:
         assert {name for kind, name in cloud_objects() if kind == "server"} == set(SERVERS)
         assert len(cloud_objects()) == len(KINDS) + 2
         assert succeeded(run_playbook("site.yml")).changed == 0
+
+    def test_a_yes_in_the_terminal_is_enough(self):
+        succeeded(run_playbook("playbooks/destroy.yml", *DESTROY_EVERYTHING))
+        exit_code, shown = run_in_terminal(
+            "site.yml", "-e", '{"hetzner_cost_confirmed": false}', prompt="Type yes to create them", answer="yes"
+        )
+        assert exit_code == 0, shown
+        assert {name for kind, name in cloud_objects() if kind == "server"} == set(SERVERS)
 
     def test_destroy_wants_the_name(self):
         before = cloud_objects()

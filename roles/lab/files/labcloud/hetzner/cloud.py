@@ -12,7 +12,7 @@ from ..faults import Faults
 from ..machines import Machines, NoMachines
 from ..settings import Settings
 from ..state import Item, Project, State, Token
-from . import actions
+from . import action_record
 from .effects import Effects
 from .ratelimit import Bucket
 from .runner import Runner
@@ -114,5 +114,5 @@ class Cloud:
         return sum(
             action["status"] == "running"
             for project in self.state.projects
-            for action in self.state.items(project, actions.KIND).values()
+            for action in self.state.items(project, action_record.KIND).values()
         )

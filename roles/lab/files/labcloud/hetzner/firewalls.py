@@ -9,7 +9,7 @@ from typing import Any
 
 from ..state import Item
 from . import firewall_rules, selector, times
-from .actions import as_json as action_json
+from .action_record import as_json as action_json
 from .call import Answer, Call
 from .errors import ApiError, conflict, invalid_field, limit_exceeded, refused
 from .fields import Fields

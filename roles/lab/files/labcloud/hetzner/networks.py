@@ -10,7 +10,7 @@ from typing import Any
 
 from ..state import Item
 from . import addresses, catalogue, paging, times
-from .actions import as_json as action_json
+from .action_record import as_json as action_json
 from .call import Answer, Call
 from .errors import ApiError, conflict, invalid_field, protected, refused
 from .fields import Fields

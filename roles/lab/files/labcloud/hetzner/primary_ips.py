@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, ip_address, ip_network
 
 from ..state import Item
 from . import addresses, catalogue, paging, times
-from .actions import as_json as action_json
+from .action_record import as_json as action_json
 from .call import Answer, Call
 from .errors import invalid_field, not_found, protected, refused
 from .fields import Fields

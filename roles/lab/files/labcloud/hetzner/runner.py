@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from ..faults import Faults
 from ..machines import MachineError
 from ..state import Item, State
-from . import actions
+from . import action_record
 
 Effect = Callable[[str, Item], Awaitable[None]]
 
@@ -51,8 +51,8 @@ class Runner:
         seconds: float | None = None,
         hidden: bool = False,
     ) -> Item:
-        """Write a new action down and start it; see actions.record for the arguments."""
-        action = actions.record(
+        """Write a new action down and start it; see action_record.record for the arguments."""
+        action = action_record.record(
             self._state.next_id(),
             command,
             resources,
@@ -62,17 +62,17 @@ class Runner:
             seconds=self._seconds if seconds is None else seconds,
             hidden=hidden,
         )
-        self._state.put(project, actions.KIND, action)
+        self._state.put(project, action_record.KIND, action)
         self._start(project, action["id"])
         return action
 
     def at_once(self, project: str, command: str, resources: list[tuple[str, int]]) -> Item:
         """Write an action down that is already done."""
-        action = actions.record(
+        action = action_record.record(
             self._state.next_id(), command, resources, arguments={}, locks=[], after=[], seconds=0, hidden=False
         )
-        actions.finish(action)
-        self._state.put(project, actions.KIND, action)
+        action_record.finish(action)
+        self._state.put(project, action_record.KIND, action)
         return action
 
     def locks(self, project: str, item_id: int) -> bool:
@@ -82,7 +82,7 @@ class Runner:
     def resume(self) -> None:
         """Start what was running when the service stopped."""
         for project in list(self._state.projects):
-            for action in self._state.items(project, actions.KIND).values():
+            for action in self._state.items(project, action_record.KIND).values():
                 if action["status"] == "running":
                     self._start(project, action["id"])
 
@@ -100,7 +100,7 @@ class Runner:
         self._tasks.clear()
 
     def _running(self, project: str) -> list[Item]:
-        found = (self._state.get(project, actions.KIND, action_id) for action_id in self._active.get(project, ()))
+        found = (self._state.get(project, action_record.KIND, action_id) for action_id in self._active.get(project, ()))
         return [action for action in found if action is not None and action["status"] == "running"]
 
     def _start(self, project: str, action_id: int) -> None:
@@ -111,14 +111,14 @@ class Runner:
         task.add_done_callback(lambda _task: self._tasks.pop(action_id, None))
 
     async def _run(self, project: str, action_id: int) -> None:
-        action = self._state.get(project, actions.KIND, action_id)
+        action = self._state.get(project, action_record.KIND, action_id)
         if action is None:
             return
         error = await self._outcome(project, action)
-        action = self._state.get(project, actions.KIND, action_id)
+        action = self._state.get(project, action_record.KIND, action_id)
         if action is not None:  # a reset may have taken it away
-            actions.finish(action, error)
-            self._state.put(project, actions.KIND, action)
+            action_record.finish(action, error)
+            self._state.put(project, action_record.KIND, action)
             self._state.commit()
         self._active[project].discard(action_id)
         self._done.pop(action_id, asyncio.Event()).set()
@@ -127,7 +127,7 @@ class Runner:
         for earlier in action["after"]:
             if earlier in self._done:
                 await self._done[earlier].wait()
-            before = self._state.get(project, actions.KIND, earlier)
+            before = self._state.get(project, action_record.KIND, earlier)
             if before is not None and before["status"] == "error":
                 await self._undo(project, action)
                 return {"code": "action_failed", "message": f"Action {before['command']} failed before this one"}

@@ -9,7 +9,7 @@ import secrets
 
 from ..state import Item
 from . import addresses, catalogue, networks, placement_groups, primary_ips
-from .actions import as_json as action_json
+from .action_record import as_json as action_json
 from .call import Answer, Call
 from .errors import invalid_field, not_found, protected, refused
 from .servers import KIND, MAX_USER_DATA, check_overlaps, check_type, find_image, unlocked

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..state import Item
 from . import addresses, catalogue, firewalls, networks, paging, placement_groups, primary_ips, times
-from .actions import as_json as action_json
+from .action_record import as_json as action_json
 from .call import Answer, Call
 from .errors import ApiError, invalid_field, locked, protected, refused
 from .fields import Fields
