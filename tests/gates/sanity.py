@@ -193,6 +193,9 @@ class _Run:
             self._keep("ansible-test", "failed", 0.0, f"ansible-test ended with {code}\n{rest}")
 
     def _keep(self, name: str, state: str, seconds: float, text: str) -> None:
+        # ansible-test repeats its warnings at the end, and with them what it did not run.
+        if state == "skipped" and any(known.text == text for known in self.outcomes):
+            return
         self.outcomes.append(Outcome(f"core {self.core.version}: {name}", state, seconds, text))
         report(self.outcomes[-1])
 

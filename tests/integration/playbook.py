@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import pty
-import select
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pexpect
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSIBLE_PLAYBOOK = ROOT / ".venv" / "bin" / "ansible-playbook"
@@ -86,31 +87,13 @@ def run_playbook(playbook: str, *arguments: str, inventory: str = "inventory/lab
     return PlaybookRun(process.returncode, process.stdout, process.stderr, time.monotonic() - started)
 
 
-def run_in_terminal(playbook: str, *arguments: str, prompt: str, answer: str, seconds: float = 120) -> tuple[int, str]:
+def run_in_terminal(playbook: str, *arguments: str, prompt: str, answer: str) -> tuple[int, str]:
     """Run a playbook in a terminal, answer its prompt once, and return its exit code and all that the terminal showed."""
-    controller, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [str(ANSIBLE_PLAYBOOK), "-i", "inventory/lab", playbook, *arguments],
-        cwd=ROOT,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-    )
-    os.close(terminal)
-    shown = b""
-    answered = False
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if select.select([controller], [], [], 1)[0]:
-            try:
-                shown += os.read(controller, 65536)
-            except OSError:  # the last program that held the terminal is gone
-                break
-        if not answered and prompt.encode() in shown:
-            os.write(controller, answer.encode() + b"\r")
-            answered = True
-    else:
-        process.kill()
-    os.close(controller)
-    return process.wait(), shown.decode(errors="replace")
+    command = [str(ANSIBLE_PLAYBOOK), "-i", "inventory/lab", playbook, *arguments]
+    terminal = pexpect.spawn(command[0], command[1:], cwd=str(ROOT), encoding="utf-8", timeout=120)
+    terminal.logfile_read = shown = io.StringIO()
+    terminal.expect_exact(prompt)
+    terminal.sendline(answer)
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    return terminal.exitstatus, shown.getvalue()

@@ -28,8 +28,6 @@ from hcloud.networks import Network, NetworkSubnet
 from hcloud.server_types import ServerType
 from hcloud.servers import BoundServer
 
-from tests.integration.playbook import run_playbook
-
 pytestmark = pytest.mark.lab
 
 CONTROL = "http://127.0.0.1:8480/lab"
@@ -117,19 +115,7 @@ def engine() -> Iterator[docker.DockerClient]:
 
 
 @pytest.fixture(scope="module")
-def lab(engine: docker.DockerClient) -> Iterator[None]:
-    """A running lab, left as it was found."""
-    was_up = bool(engine.containers.list(filters={"name": "^/?frontdesk-lab-labcloud$"}))
-    up = run_playbook("playbooks/lab.yml")
-    assert up.returncode == 0, up.stdout + up.stderr
-    yield
-    if not was_up:
-        down = run_playbook("playbooks/lab.yml", "-e", "lab_state=absent", "-e", "lab_keep_images=true")
-        assert down.returncode == 0, down.stdout + down.stderr
-
-
-@pytest.fixture(scope="module")
-def cloud(lab: None) -> hcloud.Client:
+def cloud(empty_lab: None) -> hcloud.Client:
     return hcloud.Client(token=TOKEN, api_endpoint=ENDPOINT, poll_interval=0.2)
 
 

@@ -17,13 +17,13 @@ import pytest
 import requests
 
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import LAB_MASTER_KEY
+from tests.integration.conftest import KNOWN_HOSTS
 from tests.integration.playbook import ANSIBLE_PLAYBOOK, ROOT, PlaybookRun, run_in_terminal, run_playbook
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("empty_lab")]
 
 ENDPOINT = "http://127.0.0.1:8480/hetzner/v1"
 TOKEN = "lab-hetzner-token"
-KNOWN_HOSTS = ROOT / "inventory" / "lab" / "known_hosts.txt"
 SERVERS = ["lab-1", "lab-2", "lab-3"]
 DESTROY_EVERYTHING = ["-e", json.dumps({"frontdesk_destroy": "lab", "frontdesk_destroy_data": SERVERS})]
 KINDS = {
@@ -35,38 +35,9 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def lab():
-    """An empty lab cloud before the story, and nothing of it afterwards."""
-    run_playbook("playbooks/lab.yml", "-e", "lab_state=absent", "-e", "lab_keep_images=true")
-    KNOWN_HOSTS.unlink(missing_ok=True)
-    up = run_playbook("playbooks/lab.yml")
-    assert up.returncode == 0, up.stdout + up.stderr
-    yield
-    down = run_playbook("playbooks/lab.yml", "-e", "lab_state=absent", "-e", "lab_keep_images=true")
-    assert down.returncode == 0, down.stdout + down.stderr
-    assert docker_objects() == []
-
-
 @pytest.fixture(scope="module")
 def cloud() -> hcloud.Client:
     return hcloud.Client(token=TOKEN, api_endpoint=ENDPOINT)
-
-
-def docker_objects() -> list[str]:
-    """Names of all containers, networks and volumes of the lab."""
-    listings = (
-        ["ps", "--all", "--format", "{{.Names}}"],
-        ["network", "ls", "--format", "{{.Name}}"],
-        ["volume", "ls", "--format", "{{.Name}}"],
-    )
-    return [
-        name
-        for listing in listings
-        for name in subprocess.run(
-            ["docker", *listing, "--filter", "label=frontdesk.lab=true"], capture_output=True, text=True, check=True
-        ).stdout.split()
-    ]
 
 
 def cloud_objects() -> list[tuple[str, str]]:

@@ -45,3 +45,11 @@ def test_every_test_and_python_is_an_outcome():
 def test_a_failure_that_belongs_to_no_test_is_not_lost():
     text = 'Running sanity test "compile" on Python 3.9\nFATAL: no space left\n'
     assert outcomes(text, "1") == {"compile (Python 3.9)": "passed", "ansible-test": "failed"}
+
+
+def test_what_was_not_run_counts_once_though_it_is_said_twice():
+    run = _Run(Core("2.21.5"))
+    for line in [*OUTPUT.splitlines(keepends=True), 'WARNING: Required program "shellcheck" not found.\n']:
+        run.line(line)
+    run.end("1")
+    assert [outcome.state for outcome in run.outcomes].count("skipped") == 2
