@@ -12,3 +12,8 @@ venv=$frontdesk_home/checkouts/$checkout_id/venv
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'ERROR: %s\n' "$*" >&2; exit 1; }
+
+# May the set-up install packages of the distribution here?
+may_install_packages() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && grep -qE '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release
+}

@@ -49,10 +49,6 @@ check_python() {
     command -v python3 >/dev/null || lacks python3 "not on PATH; install it (Debian and Ubuntu: apt-get install python3)"
 }
 
-may_install_packages() {
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && grep -qE '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release
-}
-
 check_engine() {
     local socket=/var/run/docker.sock version
     if command -v docker >/dev/null && version=$(timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null) && [ -n "$version" ]; then

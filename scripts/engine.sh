@@ -26,10 +26,6 @@ PYTHON
 
 systemd_runs() { [ -d /run/systemd/system ]; }
 
-may_install() {
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && grep -qE '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release
-}
-
 install_engine() {
     say "Docker: no engine here, installing the distribution's package docker.io ..."
     export DEBIAN_FRONTEND=noninteractive
@@ -77,7 +73,7 @@ if [ -S "$socket" ] && [ ! -w "$socket" ]; then
     die "the Docker engine's socket $socket may not be used by $(id -un); add the user to the group docker ('sudo usermod -aG docker $(id -un)') and log in again."
 fi
 if ! command -v dockerd >/dev/null; then
-    may_install || die "no Docker engine answers at $socket; install Docker (https://docs.docker.com/engine/install/) and start it, or, on Debian and Ubuntu, run this as root."
+    may_install_packages || die "no Docker engine answers at $socket; install Docker (https://docs.docker.com/engine/install/) and start it, or, on Debian and Ubuntu, run this as root."
     install_engine
 fi
 [ "$(id -u)" = 0 ] || die "the Docker engine is installed but does not run; start it ('sudo systemctl start docker'), then run this again."

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -27,6 +29,11 @@ from ansible.plugins.loader import init_plugin_loader  # noqa: E402 - needs the 
 init_plugin_loader([str(CHECKOUT / ".venv/.ansible/collections")])
 sys.path.insert(0, str(CHECKOUT / "roles/lab/files"))
 
+from tests.hetzner_runs import Project, use_quick_clock  # noqa: E402 - needs the import machinery above
+from tests.lab_cloud import LabCloud, running_lab_cloud  # noqa: E402 - needs the path above
+
+PROJECTS = itertools.count(1)
+
 hypothesis.settings.register_profile(
     "ci",
     derandomize=True,  # the same examples in every run
@@ -42,3 +49,19 @@ hypothesis.settings.load_profile(os.environ.get("FRONTDESK_HYPOTHESIS", "ci"))
 def checkout() -> Path:
     """The root of this repository."""
     return CHECKOUT
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
+    """A lab cloud without servers behind its API, for the tests of one file."""
+    with running_lab_cloud(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture
+def project(lab: LabCloud, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Project]:
+    """An empty Hetzner project of its own in that lab cloud."""
+    use_quick_clock(monkeypatch)
+    yield Project(lab, f"{request.module.__name__.rsplit('.', 1)[-1]}-{next(PROJECTS)}")
+    lab.clear_faults()
+    lab.idle()

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import Json
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import (
+    PASSING,
     WAVE_BASE,
     WAVE_TARGET,
     Difference,
@@ -25,9 +26,6 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_values 
     canonical_rule,
     rule_payload,
 )
-
-# As in Hetzner's own Terraform provider.
-PASSING = frozenset({"service_error"})
 
 
 class Firewall(Kind):

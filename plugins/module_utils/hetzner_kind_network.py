@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import Json
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import (
+    PASSING,
     WAVE_BASE,
     WAVE_CLEAR,
     WAVE_TARGET,
@@ -26,9 +27,6 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_values 
     canonical_address,
     canonical_network,
 )
-
-# Errors that pass by themselves around changes of a network, as in Hetzner's own Terraform provider.
-PASSING = frozenset({"service_error"})
 
 
 class Network(Kind):

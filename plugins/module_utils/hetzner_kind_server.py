@@ -16,6 +16,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_kind_fi
     server_target,
 )
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import (
+    PASSING,
     WAVE_DETACH,
     WAVE_FREE,
     WAVE_SERVER,
@@ -39,8 +40,6 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_values 
     user_data_digest,
 )
 
-# As in Hetzner's own Terraform provider.
-PASSING = frozenset({"service_error"})
 OFF = "off"
 RUNNING = "running"
 NEEDED_TO_CREATE = ("server_types", "locations", "image")

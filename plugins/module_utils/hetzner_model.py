@@ -20,6 +20,9 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_values 
     merged_labels,
 )
 
+# Errors that pass by themselves around changes of networks and firewalls, as in Hetzner's own Terraform provider.
+PASSING = frozenset({"service_error"})
+
 # Waves run one after the other; everything inside a wave runs in parallel.
 WAVE_FREE = 0  # servers go first: they hold addresses, placements and limits that new ones need
 WAVE_CLEAR = 5  # what would collide with something new: a key of the same fingerprint, an overlapping subnet

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-GROUP_LABEL_PREFIX = "group.frontdesk.platform/"
-"""Label key of a group: the inventory plugin turns it back into the Ansible group."""
+from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_values import GROUP_LABEL_PREFIX
 
 DATA_GROUPS = frozenset(("postgres", "redis"))
 """Servers of these groups hold data that no other place has."""
@@ -48,5 +47,5 @@ def hetzner_servers(
 
 
 def group_labels(groups: t.Iterable[str]) -> dict[str, str]:
-    """Return the labels that carry a server's groups."""
+    """Return the labels that carry a server's groups; the inventory plugin turns them back into groups."""
     return {f"{GROUP_LABEL_PREFIX}{group}": "true" for group in sorted(groups)}

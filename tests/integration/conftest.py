@@ -5,31 +5,27 @@
 
 from __future__ import annotations
 
-import subprocess
+import contextlib
 from collections.abc import Iterator
 
+import docker
 import pytest
 
 from tests.integration.playbook import ROOT, run_playbook
 
 KNOWN_HOSTS = ROOT / "inventory" / "lab" / "known_hosts.txt"
-LAB = "label=frontdesk.lab=true"
+LAB = {"label": "frontdesk.lab=true"}
 
 
 def docker_objects() -> list[str]:
     """Names of all containers, networks and volumes of the lab."""
-    listings = (
-        ["ps", "--all", "--format", "{{.Names}}"],
-        ["network", "ls", "--format", "{{.Name}}"],
-        ["volume", "ls", "--format", "{{.Name}}"],
-    )
-    return [
-        name
-        for listing in listings
-        for name in subprocess.run(
-            ["docker", *listing, "--filter", LAB], capture_output=True, text=True, check=True
-        ).stdout.split()
-    ]
+    with contextlib.closing(docker.from_env()) as engine:
+        groups = (
+            engine.containers.list(all=True, filters=LAB),
+            engine.networks.list(filters=LAB),
+            engine.volumes.list(filters=LAB),
+        )
+        return [item.name for group in groups for item in group]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -13,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from socket import create_server
@@ -34,26 +33,11 @@ from tests.hetzner_runs import (
     wanted_project,
 )
 from tests.integration.playbook import ANSIBLE_PLAYBOOK, ROOT
-from tests.lab_cloud import LabCloud, running_lab_cloud
+from tests.lab_cloud import running_lab_cloud
 
-NUMBERS = itertools.count(1)
 KINDS = ("servers", "networks", "firewalls", "ssh_keys", "placement_groups")
 ALLOWED = {"owner": "test", "prune": False, "replace": [], "adopt": [], "delete_protected": [], "cost_confirmed": True}
 CORRELATION = re.compile(r"correlation id \w+")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
-    with running_lab_cloud(tmp_path_factory.mktemp("lab")) as running:
-        yield running
-
-
-@pytest.fixture
-def project(lab: LabCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    use_quick_clock(monkeypatch)
-    yield Project(lab, f"hostile-{next(NUMBERS)}")
-    lab.clear_faults()
-    lab.idle()
 
 
 def fault(project: Project, **fields: Any) -> None:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,23 +15,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client 
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import World
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_read import read_kinds, settle
 from ansible_collections.frontdesk.platform.plugins.module_utils.http_client import Clock
-from tests.hetzner_runs import NOTHING, Project, triples, use_quick_clock, wanted_project
-from tests.lab_cloud import LabCloud, running_lab_cloud
-
-NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
-    with running_lab_cloud(tmp_path_factory.mktemp("lab")) as running:
-        yield running
-
-
-@pytest.fixture
-def project(lab: LabCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    use_quick_clock(monkeypatch)
-    yield Project(lab, f"apply-{next(NUMBERS)}")
-    lab.clear_faults()
+from tests.hetzner_runs import NOTHING, Project, triples, wanted_project
 
 
 def fault(project: Project, effect: str, **fields: Any) -> None:

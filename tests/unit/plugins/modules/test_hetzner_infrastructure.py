@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -25,23 +24,9 @@ from tests.hetzner_runs import (
     use_quick_clock,
     wanted_project,
 )
-from tests.lab_cloud import LabCloud, running_lab_cloud
+from tests.lab_cloud import LabCloud
 
 OWNER = {"frontdesk.platform/owner": "test"}
-NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
-    with running_lab_cloud(tmp_path_factory.mktemp("lab")) as running:
-        yield running
-
-
-@pytest.fixture
-def project(lab: LabCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    use_quick_clock(monkeypatch)
-    yield Project(lab, f"project-{next(NUMBERS)}")
-    lab.clear_faults()
 
 
 @pytest.fixture

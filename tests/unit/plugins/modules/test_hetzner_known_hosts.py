@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_host_ke
 )
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_values import HOST_KEY_LABEL, host_key_digest
 from tests.hetzner_runs import Project, Result, run_module, triples, use_quick_clock
-from tests.lab_cloud import LabCloud, running_lab_cloud
+from tests.lab_cloud import LabCloud
 
 NUMBERS = itertools.count(1)
 OWNER = {"frontdesk.platform/owner": "test"}
@@ -46,12 +45,6 @@ def key_text(seed: int) -> str:
 
 def digest(seed: int) -> str:
     return host_key_digest(base64.b64decode(key_text(seed)))
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
-    with running_lab_cloud(tmp_path_factory.mktemp("lab")) as running:
-        yield running
 
 
 class Operator:
