@@ -19,6 +19,10 @@ site: setup engine ## Build the platform in the lab on this machine (PROFILE=sin
 	$(lab_playbook)
 	$(playbook) site.yml $(if $(PROFILE),-e frontdesk_profile=$(PROFILE))
 
+.PHONY: status
+status: setup ## Say how the platform in the lab is
+	$(playbook) playbooks/status.yml
+
 .PHONY: lab
 lab: setup engine ## Start the lab
 	$(lab_playbook)

@@ -31,6 +31,7 @@ sys.path.insert(0, str(CHECKOUT / "roles/lab/files"))
 
 from tests.hetzner_runs import Project, use_quick_clock  # noqa: E402 - needs the import machinery above
 from tests.lab_cloud import LabCloud, running_lab_cloud  # noqa: E402 - needs the path above
+from tests.swarm_nodes import INVENTORY, Swarm, push_images, swarm_of  # noqa: E402 - needs the import machinery above
 
 PROJECTS = itertools.count(1)
 
@@ -65,3 +66,11 @@ def project(lab: LabCloud, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     yield Project(lab, f"{request.module.__name__.rsplit('.', 1)[-1]}-{next(PROJECTS)}")
     lab.clear_faults()
     lab.idle()
+
+
+@pytest.fixture(scope="session")
+def swarm() -> Iterator[Swarm]:
+    """The Swarm on the servers of the lab, and images for tests in the lab's registry."""
+    push_images()
+    with swarm_of(INVENTORY) as found:
+        yield found

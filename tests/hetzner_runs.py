@@ -14,8 +14,9 @@ import importlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
@@ -56,6 +57,8 @@ NOTHING: dict[str, Any] = {
     "ssh_keys": [],
     "placement_groups": [],
     "servers": [],
+    "volumes": [],
+    "load_balancers": [],
 }
 
 
@@ -160,6 +163,95 @@ def wanted_project(servers: int = 3) -> dict[str, Any]:
             "servers": [server(f"web-{number}", 10 + number) for number in range(1, servers + 1)],
         }
     )
+
+
+def balancer(name: str = "edge", **options: Any) -> dict[str, Any]:
+    """A wanted load balancer in the network of the wanted project, with a fixed address."""
+    return {
+        "name": name,
+        "type": "lb11",
+        "location": "fsn1",
+        "networks": [{"name": "main", "ip": "10.0.1.5"}],
+        "targets": [{"label_selector": "group.frontdesk.platform/edge=true", "use_private_ip": True}],
+        "services": [
+            {
+                "listen_port": port,
+                "proxyprotocol": True,
+                "health_check": {"port": 80, "http": {"path": "/ping", "status_codes": ["200"]}},
+            }
+            for port in (80, 443)
+        ],
+        **options,
+    }
+
+
+def whole_project(servers: int = 3) -> dict[str, Any]:
+    """The wanted project with a volume at the first server and a load balancer before it."""
+    return {
+        **wanted_project(servers),
+        "volumes": [{"name": "data", "size": 10, "server": "web-1", "delete_protection": True}],
+        "load_balancers": [balancer(targets=[{"server": "web-1", "use_private_ip": True}])],
+    }
+
+
+# --- one case for every option that is compared
+
+
+@dataclass(frozen=True)
+class Case:
+    """A change of one option; changes: what must follow. options: what allows it. start: done before, to both."""
+
+    change: Callable[[dict[str, Any]], None]
+    changes: list[Triple]
+    options: dict[str, Any] = field(default_factory=dict)
+    start: Callable[[dict[str, Any]], None] = lambda wanted: None
+
+
+def setting(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
+    """A change that sets one place in a wanted project."""
+
+    def change(wanted: dict[str, Any]) -> None:
+        target: Any = wanted
+        for step in path[:-1]:
+            target = target[step]
+        target[path[-1]] = value
+
+    return change
+
+
+def without(wanted: Any, path: list[str]) -> Any:
+    """The wanted project with one option unset everywhere."""
+    if isinstance(wanted, list):
+        return [without(entry, path) for entry in wanted]
+    if not isinstance(wanted, dict) or path[0] not in wanted:
+        return wanted
+    if len(path) == 1:
+        return {key: value for key, value in wanted.items() if key != path[0]}
+    return {**wanted, path[0]: without(wanted[path[0]], path[1:])}
+
+
+def leaves(options: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Every option of every object in an argument spec, as in `servers.networks.ip`."""
+    for name, option in options.items():
+        if "options" in option:
+            yield from leaves(option["options"], f"{prefix}{name}.")
+        elif prefix:
+            yield f"{prefix}{name}"
+
+
+def assert_changed_once(project: Project, before: dict[str, Any], after: dict[str, Any], case: Case) -> None:
+    """Check mode tells the change and writes nothing, the run makes it, and then nothing is left."""
+    project.run(before)
+    assert project.run(before)["changes"] == []
+    writes = project.writes()
+    told = project.run(after, check_mode=True, **case.options)
+    assert triples(told) == case.changes
+    assert project.writes() == writes, "check mode has written"
+
+    done = project.run(after, **case.options)
+    assert triples(done) == case.changes
+    assert project.writes() != writes
+    assert project.run(after)["changes"] == []
 
 
 def in_parallel(*calls: Callable[[], Any]) -> list[Any]:

@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_base import BuildError
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_images import ENGINE_TIMEOUT, LabImages, Wanted
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_registry import LabRegistry
 
 try:
     import docker
@@ -31,12 +32,14 @@ IMAGE_SPEC = {
     "name": {"type": "str", "required": True},
     "context": {"type": "path", "required": True},
     "files": {"type": "dict", "default": {}},
-    "requirements": {"type": "path"},
+    "arguments": {"type": "dict", "default": {}},
+    "publish": {"type": "str", "default": ""},
 }
 ARGUMENT_SPEC = {
     "images": {"type": "list", "elements": "dict", "default": [], "options": IMAGE_SPEC},
     "source": {"type": "str", "default": "auto", "choices": ["auto", "pull", "build"]},
     "cache": {"type": "path", "required": True},
+    "registry": {"type": "str"},
     "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
 }
 
@@ -49,7 +52,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return changed, images (name: full name) and, for what was or would be done, built or removed."""
+        """Return changed, images (name: full name) and, for what was or would be done, built, published or removed."""
         super().run(tmp, task_vars)
         if MISSING_LIBRARY is not None:
             raise AnsibleActionFail(
@@ -59,7 +62,9 @@ class ActionModule(ActionBase):
         options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)[1]
         try:
             with contextlib.closing(docker.from_env(version="auto", timeout=ENGINE_TIMEOUT)) as client:
-                images = LabImages(client, options["source"], Path(options["cache"]), display.display)
+                cache = Path(options["cache"])
+                registry = LabRegistry(client, options["registry"], cache) if options["registry"] else None
+                images = LabImages(client, options["source"], cache, display.display, registry)
                 return (
                     self._absent(images) if options["state"] == "absent" else self._present(images, options["images"])
                 )
@@ -72,10 +77,11 @@ class ActionModule(ActionBase):
 
     def _present(self, images: LabImages, options: list[dict[str, Any]]) -> dict[str, Any]:
         wanted = [_wanted(option) for option in options]
-        missing = images.missing(wanted)
-        if missing and self._task.check_mode:
-            return {"changed": True, "built": missing, "images": {image.name: "" for image in wanted}}
-        return {"changed": bool(missing), "built": missing, "images": images.ensure(wanted)}
+        missing, unpublished = images.missing(wanted), images.unpublished(wanted)
+        result = {"changed": bool(missing or unpublished), "built": missing, "published": unpublished}
+        if result["changed"] and self._task.check_mode:
+            return {**result, "images": {image.name: "" for image in wanted}}
+        return {**result, "images": images.ensure(wanted)}
 
     def _absent(self, images: LabImages) -> dict[str, Any]:
         found = sorted(images.everything())
@@ -85,10 +91,10 @@ class ActionModule(ActionBase):
 
 
 def _wanted(option: dict[str, Any]) -> Wanted:
-    requirements = option.get("requirements")
     return Wanted(
         name=option["name"],
         context=Path(option["context"]),
         files={target: Path(source) for target, source in option["files"].items()},
-        requirements=Path(requirements) if requirements else None,
+        arguments={name: str(value) for name, value in option["arguments"].items()},
+        publish=option["publish"],
     )

@@ -15,6 +15,8 @@ description:
     then how long the run took and whether anything changed.
   - A play reports services by M(ansible.builtin.set_stats) in a list named C(frontdesk_services); the items' keys are
     C(service), C(url), C(health), C(login) and C(stand_in). A run that reports none prints no table.
+  - A document of P(frontdesk.platform.platform_status#filter), reported as C(frontdesk_status), is shown as tables of nodes, services
+    and endpoints, with the problems at the end.
 author:
   - The frontdesk.platform authors (@frontdesk-platform)
 requirements:
@@ -27,7 +29,24 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.table import render_table
 
-COLUMNS = {"service": "SERVICE", "url": "WHERE", "health": "HEALTH", "login": "LOG IN", "stand_in": "STANDS IN FOR"}
+SERVICES = {"service": "SERVICE", "url": "WHERE", "health": "HEALTH", "login": "LOG IN", "stand_in": "STANDS IN FOR"}
+NODES = {
+    "name": "NODE",
+    "role": "ROLE",
+    "state": "STATE",
+    "availability": "TAKES TASKS",
+    "address": "ADDRESS",
+    "engine_version": "ENGINE",
+    "tasks": "TASKS",
+}
+RUNNING = {"name": "SERVICE", "image": "IMAGE", "tasks": "TASKS", "update": "LAST UPDATE", "error": "LAST ERROR"}
+ENDPOINTS = {
+    "service": "FROM OUTSIDE",
+    "url": "WHERE",
+    "health": "HEALTH",
+    "certificate_days": "CERTIFICATE DAYS",
+    "stand_in": "STANDS IN FOR",
+}
 
 
 class CallbackModule(CallbackBase):
@@ -44,13 +63,39 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_stats(self, stats) -> None:
         """Print the reported services and the run's figures."""
-        services = stats.custom.get("_run", {}).get("frontdesk_services", [])
-        if services:
+        reported = stats.custom.get("_run", {})
+        if reported.get("frontdesk_services"):
             self._display.banner("SERVICES")
-            for line in render_table(services, COLUMNS):
-                self._display.display(line)
+            self._show(reported["frontdesk_services"], SERVICES)
+        if reported.get("frontdesk_status"):
+            self._display.banner("STATUS")
+            self._show_status(reported["frontdesk_status"])
         self._display.display("")
         self._display.display(run_line(stats, time.monotonic() - self._started))
+
+    def _show(self, rows, columns) -> None:
+        for line in render_table(rows, columns):
+            self._display.display(line)
+
+    def _show_status(self, status) -> None:
+        """Print a table for each part that the document has, then what is wrong."""
+        services = [
+            {**service, "image": short_image(service["image"]), "tasks": f"{service['running']}/{service['wanted']}"}
+            for service in status["services"]
+        ]
+        for rows, columns in ((status["nodes"], NODES), (services, RUNNING), (status["endpoints"], ENDPOINTS)):
+            if rows:
+                self._show(rows, columns)
+                self._display.display("")
+        if status["healthy"]:
+            self._display.display("everything is as it should be", color="green")
+        for problem in status["problems"]:
+            self._display.display(f"PROBLEM: {problem}", color="red")
+
+
+def short_image(image: str) -> str:
+    """Return an image's name without its digest, which nobody reads in a table."""
+    return image.partition("@")[0]
 
 
 def run_line(stats, seconds: float) -> str:

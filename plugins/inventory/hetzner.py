@@ -125,6 +125,13 @@ options:
     elements: str
     choices: [public_ipv4, public_ipv6, private_ipv4, ipv4_dns_ptr, hostname]
     default: [public_ipv4, public_ipv6, private_ipv4]
+  volumes:
+    description:
+      - Whether every host has the variable C(hcloud_volumes) with the volumes that are attached to it, each with the path by
+        which the server mounts it.
+      - Reads one more list when a server has a volume.
+    type: bool
+    default: false
   group:
     description: Group of all servers found.
     type: str
@@ -153,8 +160,8 @@ notes:
   - Names are never merged silently. When a name is taken by a server of an earlier project, by a group or by the
     controller (C(localhost)), the server is called C(NAME-PROJECT), or C(NAME-ID) when there is only one project, and a
     warning says so. A host of the same name that another source defines is the same host, as usual in Ansible.
-  - The cache holds one entry per project, endpoint, O(label_selector) and O(status); all other options act after the
-    cache. With a fresh entry no call is made at all. The entry outlives O(cache_timeout). When the API is down,
+  - The cache holds one entry per project, endpoint, O(label_selector), O(status) and O(volumes); all other options act
+    after the cache. With a fresh entry no call is made at all. The entry outlives O(cache_timeout). When the API is down,
     answers with a server error or refuses for too many requests, the entry is used however old it is, with a warning
     that names its age and the cause. C(--flush-cache) and C(meta=refresh_inventory) ask the API first, too.
   - Such an entry needs a cache plugin that persists, such as P(ansible.builtin.jsonfile#cache). The default of Ansible,
@@ -224,6 +231,8 @@ hostname: "{{ hcloud_name }}.{{ hcloud_location }}.example.com"
 # hcloud_private_networks:
 #   - {id: 4711, name: internal, ip: 10.0.0.3, alias_ips: [10.0.0.4]}
 # hcloud_alias_ips: [10.0.0.4]
+# hcloud_volumes:                      # with `volumes: true`
+#   - {id: 4711, name: data, size: 50, linux_device: /dev/disk/by-id/scsi-0HC_Volume_4711, format: ext4, labels: {}}
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -247,9 +256,11 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.hetzner_invento
     Record,
     Selection,
     ansible_host,
+    attached_volumes,
     cache_key,
     free_name,
     has_private_network,
+    has_volume,
     host_variables,
     label_groups,
     make_project,
@@ -422,7 +433,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     self.get_option("cache_connection"),
                     self.get_option("cache_prefix"),
                 ),
-                cache_key(self.NAME, project.endpoint, project.token, label_selector, status),
+                cache_key(
+                    self.NAME, project.endpoint, project.token, label_selector, status, self.get_option("volumes")
+                ),
                 self.get_option("cache_timeout"),
             )
             for project in projects
@@ -441,10 +454,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if status:
             params["status"] = list(status)
         timeout = float(self.get_option("timeout"))
+        volumes = self.get_option("volumes")
         without = NOT_YET_THERE if self.get_option("on_unreachable") == "warn" else PATIENT
 
         def read(project: Project) -> Reading:
-            return read_project(project, params, timeout, WITH_OLDER_ANSWER if project.name in cached else without)
+            patience = WITH_OLDER_ANSWER if project.name in cached else without
+            return read_project(project, params, timeout, patience, volumes=volumes)
 
         with ThreadPoolExecutor(max_workers=min(len(projects), PROJECTS_AT_ONCE)) as pool:
             return {project.name: reading for project, reading in zip(projects, pool.map(read, projects))}
@@ -554,15 +569,22 @@ def _is_fresh(answer: CachedAnswer | None) -> bool:
     return answer is not None and answer.fresh
 
 
-def read_project(project: Project, params: Mapping[str, Any], timeout: float, patience: Patience) -> Reading:
-    """Read one project: its servers, and its networks' names if a server has a private network."""
+def read_project(
+    project: Project, params: Mapping[str, Any], timeout: float, patience: Patience, *, volumes: bool = False
+) -> Reading:
+    """Read one project: its servers, and if a server has them its networks' names and, where wanted, its volumes."""
     client = HetznerClient(project.token, project.endpoint, timeout)
     client.outage_patience = patience.down
     client.busy_patience = patience.busy
     try:
         servers = client.list("/servers", "servers", params)
         networks = client.list("/networks", "networks") if has_private_network(servers) else []
+        disks = client.list("/volumes", "volumes") if volumes and has_volume(servers) else []
     except HetznerError as error:
         return Reading(error=error)
     names = {network["id"]: network["name"] for network in networks}
-    return Reading([server_record(server, names) for server in sorted(servers, key=lambda server: server["id"])])
+    records = [server_record(server, names) for server in sorted(servers, key=lambda server: server["id"])]
+    if volumes:
+        attached = attached_volumes(disks)
+        records = [{**record, "volumes": attached.get(record["id"], [])} for record in records]
+    return Reading(records)

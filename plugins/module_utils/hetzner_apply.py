@@ -34,6 +34,8 @@ WORKERS = 8
 LOST_TRIES = 4
 # Seconds for an operating system to stop by itself before the power is cut.
 SHUTDOWN_GRACE = 60.0
+# Answers to a write that may be due to its effect being there already.
+REFUSALS = frozenset({404, 409, 412, 422})
 # There is no such server now, but perhaps of another type or in another place.
 SOLD_OUT = frozenset({"resource_unavailable", "placement_error", "no_space_left_in_location"})
 
@@ -180,7 +182,7 @@ class Applier:
             return error
         created: Json = answer[unit.kind.name]
         self._world.put(unit.kind.name, created)
-        self._wrote(unit, **_known(created))
+        self._wrote(unit, **unit.kind.known(created))
         self._poller.wait(answer, step.words, correlation)
         return None
 
@@ -193,7 +195,7 @@ class Applier:
         """Go on with an object that a lost call of ours, or another run at the same time, has made."""
         self._world.put(unit.kind.name, found)
         if ours:
-            self._wrote(unit, **_known(found))
+            self._wrote(unit, **unit.kind.known(found))
         else:
             self._taken.add(unit.position)
         self._finish(unit)
@@ -225,6 +227,8 @@ class Applier:
             self._client.clock.sleep(poll_interval(elapsed))
 
     def _action(self, unit: _Unit, step: Step) -> None:
+        if step.look_first and self._satisfied(unit, step):
+            return
         lost: HetznerError | None = None
         for _try in range(LOST_TRIES):
             lost = self._act_once(unit, step)
@@ -247,14 +251,25 @@ class Applier:
         except HetznerError as error:
             if error.code in step.done_codes:
                 return None
-            if error.code != LOST or step.satisfied is None:
+            lost = error.code == LOST
+            if step.satisfied is None or not (lost or error.status in REFUSALS):
                 raise
-            if not step.satisfied(self._at_rest(unit), self._id):
+            done = self._satisfied(unit, step)
+            if not lost:
+                # Not our write: a run that was killed left it running, or somebody else was faster.
+                if done:
+                    return None
+                raise
+            if not done:
                 return error
             answer, correlation = {}, None
         self._wrote(unit)
         self._poller.wait(answer, step.words, correlation)
         return None
+
+    def _satisfied(self, unit: _Unit, step: Step) -> bool:
+        """Does the live object show the step's effect? False where the step cannot tell."""
+        return step.satisfied is not None and step.satisfied(self._at_rest(unit), self._id)
 
     def _labels(self, unit: _Unit, step: Step) -> None:
         live = read_one(self._client, unit.kind.path, unit.kind.name, self._own_id(unit))
@@ -338,12 +353,3 @@ class _Unit:
     @property
     def spec(self) -> Json:
         return self.item.spec or {}
-
-
-def _known(created: Mapping[str, Any]) -> dict[str, Any]:
-    """What only the creation tells."""
-    known: dict[str, Any] = {"id": created["id"]}
-    if "server_type" in created:
-        known["server_type"] = created["server_type"]["name"]
-        known["location"] = created["location"]["name"]
-    return known

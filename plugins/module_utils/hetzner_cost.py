@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, the frontdesk.platform authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What our servers cost a month, net, by the API's own prices: type, public IPv4 address, backups."""
+"""What our servers, load balancers and volumes cost a month, net, by the API's own prices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.changes import Change
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import Json
@@ -15,6 +15,9 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_kind_se
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import World
 
 CENT = Decimal("0.01")
+
+# Kind -> name -> what the user set.
+Desired = Mapping[str, Mapping[str, Json]]
 
 
 def monthly_price(prices: Iterable[Mapping[str, Any]], location: str) -> Decimal:
@@ -37,22 +40,114 @@ def server_cost(type_prices: Iterable[Mapping[str, Any]], location: str, options
     return total
 
 
-def monthly_cost(world: World, changes: Iterable[Change], specs: Mapping[str, Json], pricing: Json) -> dict[str, Any]:
-    """{monthly_before, monthly_after, monthly_delta, currency} of the servers that carry our label.
+class Tariff(Protocol):
+    """What objects of one kind cost a month."""
 
-    specs: the wanted servers by name.
+    def live(self, item: Json, pricing: Json) -> Decimal:
+        """An object as it is."""
+        ...
+
+    def new(self, change: Change, spec: Json, world: World, pricing: Json) -> Decimal:
+        """An object that is created or replaced."""
+        ...
+
+    def changed(self, change: Change, world: World, pricing: Json) -> Decimal:
+        """An object after a change in place."""
+        ...
+
+
+class Servers:
+    """Type, public IPv4 address, backups."""
+
+    def live(self, item: Json, pricing: Json) -> Decimal:
+        return server_cost(item["server_type"]["prices"], item["location"]["name"], self._options(item), pricing)
+
+    def _options(self, server: Json) -> set[str]:
+        found = {"ipv4"} if has_public(server, "public_ipv4") else set()
+        return found | ({"backups"} if server.get("backup_window") else set())
+
+    def new(self, change: Change, spec: Json, world: World, pricing: Json) -> Decimal:
+        after = change.after or {}
+        options = {"ipv4"} if spec.get("public_ipv4", True) else set()
+        options |= {"backups"} if spec.get("backups") else set()
+        prices = world.catalogue("server_types")[after["server_type"]]["prices"]
+        return server_cost(prices, after["location"], options, pricing)
+
+    def changed(self, change: Change, world: World, pricing: Json) -> Decimal:
+        server = world.all("server")[change.name]
+        after = change.after or {}
+        options = self._options(server)
+        if "backups" in after:
+            options = (options - {"backups"}) | ({"backups"} if after["backups"] else set())
+        prices = server["server_type"]["prices"]
+        if "server_type" in after:
+            prices = world.catalogue("server_types")[after["server_type"]]["prices"]
+        return server_cost(prices, server["location"]["name"], options, pricing)
+
+
+class LoadBalancers:
+    """Type."""
+
+    def live(self, item: Json, pricing: Json) -> Decimal:
+        return monthly_price(item["load_balancer_type"]["prices"], item["location"]["name"])
+
+    def new(self, change: Change, spec: Json, world: World, pricing: Json) -> Decimal:
+        location = spec.get("location")
+        if not location:
+            # The API chooses one of the zone; they cost the same.
+            places = world.catalogue("locations").values()
+            location = next((place["name"] for place in places if place["network_zone"] == spec["network_zone"]), "")
+        return monthly_price(world.catalogue("load_balancer_types")[spec["type"]]["prices"], location)
+
+    def changed(self, change: Change, world: World, pricing: Json) -> Decimal:
+        balancer = world.all("load_balancer")[change.name]
+        new = (change.after or {}).get("type")
+        found = world.catalogue("load_balancer_types")[new] if new else balancer["load_balancer_type"]
+        return monthly_price(found["prices"], balancer["location"]["name"])
+
+
+class Volumes:
+    """Size."""
+
+    def live(self, item: Json, pricing: Json) -> Decimal:
+        return self._cost(item["size"], pricing)
+
+    def new(self, change: Change, spec: Json, world: World, pricing: Json) -> Decimal:
+        return self._cost(spec["size"], pricing)
+
+    def changed(self, change: Change, world: World, pricing: Json) -> Decimal:
+        return self._cost((change.after or {}).get("size", world.all("volume")[change.name]["size"]), pricing)
+
+    def _cost(self, size: float, pricing: Json) -> Decimal:
+        return Decimal(pricing["volume"]["price_per_gb_month"]["net"]) * int(size)
+
+
+TARIFFS: dict[str, Tariff] = {"server": Servers(), "load_balancer": LoadBalancers(), "volume": Volumes()}
+
+
+def monthly_cost(world: World, changes: Iterable[Change], desired: Desired, pricing: Json) -> dict[str, Any]:
+    """{monthly_before, monthly_after, monthly_delta, currency} of what carries our label.
+
+    desired: what the user set by kind and name.
     """
-    before = {name: _live_cost(server, pricing) for name, server in world.all("server").items() if world.owned(server)}
+    before = {
+        (kind, name): tariff.live(item, pricing)
+        for kind, tariff in TARIFFS.items()
+        for name, item in world.all(kind).items()
+        if world.owned(item)
+    }
     after = dict(before)
     for change in changes:
-        if change.kind != "server":
+        key = change.kind, change.name
+        if change.kind not in TARIFFS:
             continue
+        tariff = TARIFFS[change.kind]
         if change.action == "delete":
-            after.pop(change.name, None)
+            after.pop(key, None)
         elif change.action in ("create", "replace"):
-            after[change.name] = _new_cost(change, specs[change.name], world, pricing)
+            after[key] = tariff.new(change, desired[change.kind][change.name], world, pricing)
         else:
-            after[change.name] = _changed_cost(change, world, pricing)
+            after[key] = tariff.changed(change, world, pricing)
     total_before = sum(before.values(), Decimal(0))
     total_after = sum(after.values(), Decimal(0))
     return {
@@ -65,32 +160,3 @@ def monthly_cost(world: World, changes: Iterable[Change], specs: Mapping[str, Js
 
 def _amount(value: Decimal) -> float:
     return float(value.quantize(CENT))
-
-
-def _live_options(server: Json) -> set[str]:
-    found = {"ipv4"} if has_public(server, "public_ipv4") else set()
-    return found | ({"backups"} if server.get("backup_window") else set())
-
-
-def _live_cost(server: Json, pricing: Json) -> Decimal:
-    return server_cost(server["server_type"]["prices"], server["location"]["name"], _live_options(server), pricing)
-
-
-def _new_cost(change: Change, spec: Json, world: World, pricing: Json) -> Decimal:
-    after = change.after or {}
-    options = {"ipv4"} if spec.get("public_ipv4", True) else set()
-    options |= {"backups"} if spec.get("backups") else set()
-    prices = world.server_types[after["server_type"]]["prices"]
-    return server_cost(prices, after["location"], options, pricing)
-
-
-def _changed_cost(change: Change, world: World, pricing: Json) -> Decimal:
-    server = world.all("server")[change.name]
-    after = change.after or {}
-    options = _live_options(server)
-    if "backups" in after:
-        options = (options - {"backups"}) | ({"backups"} if after["backups"] else set())
-    prices = server["server_type"]["prices"]
-    if "server_type" in after:
-        prices = world.server_types[after["server_type"]]["prices"]
-    return server_cost(prices, server["location"]["name"], options, pricing)

@@ -167,7 +167,7 @@ class Firewall(Kind):
             found["apply_to"] = shown_targets(spec["selectors"], spec["targets"])
         return found
 
-    def release(self, live: Json, wave: int) -> list[Step]:
+    def release(self, live: Json, wave: int, world: World) -> list[Step]:
         """A firewall that is applied to anything cannot be deleted."""
         name = live["name"]
         return [
@@ -192,6 +192,8 @@ class Firewall(Kind):
         direct = set(applied_servers(live))
         matched = set(matched_servers(live))
         for server in staying:
+            if server.kind.name != "server":
+                continue
             number = server.live["id"]
             leaves = server.spec is not None and "firewalls" in server.spec
             if (number in direct and not leaves) or (number in matched and server.spec is None):

@@ -35,7 +35,6 @@ class Network(Kind):
     name = "network"
     option = "networks"
     path = "/networks"
-    protectable = True
     delete_retry_codes = PASSING
 
     def normalise(self, spec: Mapping[str, Any]) -> Json:
@@ -56,11 +55,7 @@ class Network(Kind):
             found.extend(self._subnet_difference(spec, live))
         if "routes" in spec:
             found.extend(self._route_difference(spec, live))
-        protect = spec.get("delete_protection")
-        if protect is not None and protect != self.protected(live):
-            step = self.protection_step(spec["name"], WAVE_BASE, protect)
-            found.append(Difference("delete_protection", not protect, protect, (step,)))
-        return found
+        return [*found, *self.protection_difference(spec, live, WAVE_BASE)]
 
     def _range_difference(self, spec: Json, live: Json) -> Difference:
         old = ipaddress.ip_network(live["ip_range"])
@@ -168,14 +163,15 @@ class Network(Kind):
         }
 
     def in_use(self, live: Json, world: World, staying: Sequence[Staying]) -> str | None:
-        if live.get("load_balancers"):
-            return f"load balancer {live['load_balancers'][0]} is attached to it"
-        for server in staying:
-            attached = any(entry["network"] == live["id"] for entry in server.live.get("private_net") or [])
-            # A server whose networks are listed leaves the others; one without a list is left alone.
-            leaves = server.spec is not None and "networks" in server.spec
+        for number in live.get("load_balancers") or []:
+            if world.by_id("load_balancer", number) is None:
+                return f"load balancer {number} is attached to it"
+        for holder in staying:
+            attached = any(entry["network"] == live["id"] for entry in holder.live.get("private_net") or [])
+            # One whose networks are listed leaves the others; one without a list is left alone.
+            leaves = holder.spec is not None and "networks" in holder.spec
             if attached and not leaves:
-                return f"server {server.live['name']} is attached to it"
+                return f"{holder.kind.title} {holder.live['name']} is attached to it"
         return None
 
 

@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.changes import UNKNOWN
+from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_balancer_target import (
+    direct_servers,
+    removal_of_server,
+)
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import Json
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_kind_firewall import (
     applied_servers,
@@ -52,7 +57,7 @@ class Server(Kind):
     option = "servers"
     path = "/servers"
     references = ("network", "firewall", "ssh_key", "placement_group")
-    protectable = True
+    holds = references
     paid = True
     delete_wave = WAVE_FREE
     replace_wave = WAVE_FREE
@@ -284,7 +289,7 @@ class Server(Kind):
         have = live["server_type"]["name"]
         if not spec.get("server_types") or have in spec["server_types"]:
             return []
-        new = fitting_type(spec["server_types"], live, world.server_types, now())
+        new = fitting_type(spec["server_types"], live, world.catalogue("server_types"), now())
         if new is None:
             offered = ", ".join(spec["server_types"])
             why = f"none of {offered} is in stock in {live['location']['name']} with this architecture and disk"
@@ -346,15 +351,39 @@ class Server(Kind):
         missing = [field for field in NEEDED_TO_CREATE if not spec.get(field)]
         if missing:
             raise ValueError(f"it does not exist, and its creation needs {', '.join(missing)}")
-        unknown = unknown_types(spec["server_types"], world.server_types)
+        unknown = unknown_types(spec["server_types"], world.catalogue("server_types"))
         if unknown:
             raise ValueError(f"Hetzner has no server type {', '.join(unknown)}")
         wanted = trial_order(spec["server_types"], spec["locations"])
-        offers = in_stock(wanted, world.server_types, now())
+        wanted = [offer for offer in wanted if offer.location in self._places(spec, world)]
+        offers = in_stock(wanted, world.catalogue("server_types"), now())
         if not offers:
             tried = ", ".join(str(offer) for offer in wanted)
             raise ValueError(f"Hetzner has no stock of {tried}; list further server_types or locations")
         return offers
+
+    def _places(self, spec: Json, world: World) -> list[str]:
+        """The wanted locations, or the one of them where the server's volumes are, which cannot move."""
+        homes: dict[str, str] = {}
+        for name, location in spec.get("volumes", {}).items():
+            live = world.get("volume", name)
+            home = live["location"]["name"] if live else location
+            if home:
+                homes[home] = f"volume {name} is in {home}"
+        if self._kept_volumes(spec, world):
+            home = world.all("server")[spec["name"]]["location"]["name"]
+            homes[home] = f"it has volumes in {home}"
+        places = [place for place in spec["locations"] if not homes or set(homes) == {place}]
+        if not places:
+            wanted = ", ".join(spec["locations"])
+            raise ValueError(f"it is wanted in {wanted}, but {' and '.join(homes.values())}, and volumes cannot move")
+        return places
+
+    def _kept_volumes(self, spec: Json, world: World) -> list[int]:
+        """Volumes of a server that is made again, of which this call says nothing: they come back to it."""
+        live = world.get(self.name, spec["name"]) or {}
+        placed = spec.get("placed_volumes", [])
+        return [number for number in live.get("volumes") or [] if world.name_of("volume", number) not in placed]
 
     def payload(self, spec: Json, world: World) -> Json:
         fixed = any(entry.get("ip") or entry.get("alias_ips") for entry in spec.get("networks", []))
@@ -378,6 +407,9 @@ class Server(Kind):
             body["ssh_keys"] = list(spec["ssh_keys"])
         if spec.get("user_data"):
             body["user_data"] = spec["user_data"]
+        volumes = self._kept_volumes(spec, world)
+        if volumes:
+            body |= {"volumes": volumes, "automount": False}
         public = {f"enable_{field[7:]}": spec[field] for field in ("public_ipv4", "public_ipv6") if field in spec}
         if public:
             body["public_net"] = public
@@ -394,13 +426,47 @@ class Server(Kind):
 
     def shown(self, spec: Json, world: World) -> Json:
         found = {**super().shown(spec, world), "id": UNKNOWN}
-        for field in ("server_types", "locations", "also_firewalls"):
+        for field in ("server_types", "locations", "also_firewalls", "volumes", "placed_volumes"):
             found.pop(field, None)
         offer = self.offers(spec, world)[0]
         found.update(server_type=offer.server_type, location=offer.location)
         if "user_data" in spec:
             found["user_data"] = f"hash {user_data_digest(world.owner, spec['name'], spec['user_data'])}"
         return found
+
+    def known(self, created: Mapping[str, Any]) -> Json:
+        return {
+            "id": created["id"],
+            "server_type": created["server_type"]["name"],
+            "location": created["location"]["name"],
+        }
+
+    def release(self, live: Json, wave: int, world: World) -> list[Step]:
+        """Visitors are led away first; then what is not yet written gets onto the volumes, which are taken off."""
+        name = live["name"]
+        steps = [
+            removal_of_server(balancer, live, wave)
+            for balancer in world.all("load_balancer").values()
+            if world.owned(balancer)
+            and ("load_balancer", balancer["name"]) not in world.leaving
+            and world.id_of("load_balancer", balancer["name"]) is not None
+            and live["id"] in direct_servers(balancer)
+        ]
+        volumes = live.get("volumes") or []
+        if volumes and live["status"] != OFF:
+            step = shut_down(name)
+            steps.append(dataclasses.replace(step, wave=wave))
+        steps.extend(self._take_volume(name, number, wave, world) for number in volumes)
+        return steps
+
+    def _take_volume(self, server: str, number: int, wave: int, world: World) -> Step:
+        return Step(
+            wave,
+            "action",
+            f"/volumes/{number}/actions/detach",
+            f"detach volume {world.name_of('volume', number)} from server {server}",
+            satisfied=lambda live, _ids: number not in (live.get("volumes") or []),
+        )
 
     def summary(self, live: Json, world: World) -> Json:
         return self.resource(live, world)

@@ -14,14 +14,24 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_kinds i
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import World
 
 # What nobody owns: the vendor's catalogue.
-CATALOGUE = {"server_type": "/server_types", "location": "/locations"}
+CATALOGUE = {
+    "server_type": "/server_types",
+    "load_balancer_type": "/load_balancer_types",
+    "location": "/locations",
+}
+NAMES_NEEDED = {
+    "server": ("network", "firewall"),
+    "firewall": ("server",),
+    "volume": ("server",),
+    "load_balancer": ("network", "server"),
+}
 PATHS = {**{name: kind.path for name, kind in BY_NAME.items()}, **CATALOGUE}
 
 
 def look(client: HetznerClient, kinds: Sequence[str], names: Sequence[str], selector: str | None) -> dict[str, Any]:
     """{kind: {name: object}}. selector is not used for the catalogue, which has no labels."""
-    # A server names networks and firewalls by number; they are read for their names only.
-    helpers = [kind for kind in _named_by(kinds) if kind not in kinds]
+    # Objects name others by number; these are read for their names only.
+    helpers = sorted({name for kind in kinds for name in NAMES_NEEDED.get(kind, ())} - set(kinds))
 
     def read(kind: str) -> Records:
         params: dict[str, Any] = {}
@@ -46,24 +56,26 @@ def look(client: HetznerClient, kinds: Sequence[str], names: Sequence[str], sele
     }
 
 
-def _named_by(kinds: Sequence[str]) -> list[str]:
-    if "server" in kinds:
-        return ["network", "firewall"]
-    return ["server"] if "firewall" in kinds else []
-
-
 def _flat(kind: str, item: Json, world: World) -> Json:
     if kind in BY_NAME:
         return {"name": item["name"], **BY_NAME[kind].resource(item, world)}
     if kind == "location":
         return {key: item.get(key) for key in ("name", "id", "description", "country", "city", "network_zone")}
+    if kind == "load_balancer_type":
+        limits = ("max_connections", "max_services", "max_targets", "max_assigned_certificates")
+        return {**{key: item.get(key) for key in ("name", "id", "description", *limits)}, "monthly": _prices(item)}
     fields = ("name", "id", "description", "cores", "memory", "disk", "architecture", "cpu_type")
     return {**{key: item.get(key) for key in fields}, "locations": _offers(item)}
 
 
+def _prices(item: Json) -> dict[str, float]:
+    """Net price a month by location."""
+    return {entry["location"]: float(entry["price_monthly"]["net"]) for entry in item.get("prices") or []}
+
+
 def _offers(server_type: Json) -> dict[str, Json]:
     """Availability and net price a month of a server type by location."""
-    prices = {entry["location"]: float(entry["price_monthly"]["net"]) for entry in server_type.get("prices") or []}
+    prices = _prices(server_type)
     return {
         entry["name"]: {"available": bool(entry.get("available")), "monthly": prices.get(entry["name"])}
         for entry in server_type.get("locations") or []

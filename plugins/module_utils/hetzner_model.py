@@ -24,12 +24,14 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_values 
 PASSING = frozenset({"service_error"})
 
 # Waves run one after the other; everything inside a wave runs in parallel.
+WAVE_FIRST = -5  # visitors are led away from servers that go
 WAVE_FREE = 0  # servers go first: they hold addresses, placements and limits that new ones need
 WAVE_CLEAR = 5  # what would collide with something new: a key of the same fingerprint, an overlapping subnet
 WAVE_BASE = 10  # what servers refer to
 WAVE_DETACH = 15  # addresses are given back before any is taken, so that servers may swap them
 WAVE_SERVER = 20
-WAVE_TARGET = 30  # what refers to servers
+WAVE_BALANCE = 25  # load balancers: their servers are there, and the subnets that they leave go after them
+WAVE_TARGET = 30  # what else refers to servers
 WAVE_LAST = 40  # what servers referred to
 
 
@@ -59,8 +61,11 @@ class Step:
     words: what it does, in words that follow "could not".
     done_codes: errors that say that it is done already.
     retry_codes: errors that pass by themselves for this call.
-    satisfied: True when the live object shows the effect, asked after a lost answer; None: repeating does no harm.
+    satisfied: True when the live object shows the effect, asked after a lost answer and after a refusal (an earlier
+        run may have done it); None: repeating does no harm.
+    look_first: ask `satisfied` before, because another change may have had the effect meanwhile.
     serial: the object whose writes must not overlap.
+    precedes: an object; when the plan deletes it, this step moves to WAVE_FIRST.
     """
 
     wave: int
@@ -72,12 +77,15 @@ class Step:
     done_codes: frozenset[str] = frozenset()
     retry_codes: frozenset[str] = frozenset()
     satisfied: Callable[[Json, Callable[[Ref], int]], bool] | None = None
+    look_first: bool = False
     serial: Ref | None = None
+    precedes: Ref | None = None
 
 
 class Staying(NamedTuple):
-    """A server that exists before and after the plan; spec is None when this call does not manage it."""
+    """A server or load balancer that exists before and after the plan; spec: None when this call does not manage it."""
 
+    kind: Kind
     live: Json
     spec: Json | None
 
@@ -87,7 +95,8 @@ class Difference:
     """One field that is not as wanted.
 
     guard: "" when it is changed without asking; "replace" when only a re-creation changes it; "disrupt" when it is
-    changed in place but takes the object down or loses something. The last two need the object's name in `replace`.
+    changed in place but takes the object down or loses something. These two need the object's name in `replace`;
+    "impossible" is refused always.
     offline: the steps need the server powered off.
     """
 
@@ -108,32 +117,34 @@ def labels_of(item: Mapping[str, Any]) -> dict[str, str]:
 class World:
     """The live objects of one project by kind and name, and who owns them.
 
-    During the plan an object that is going to be re-created is `gone`: what refers to it must be made again.
+    During the plan an object that is going to be re-created is `gone`: what refers to it must be made again. Those
+    that the plan deletes are in `leaving`, as (kind, name).
     """
 
     def __init__(
         self,
         owner: str,
         objects: Mapping[str, Iterable[Json]],
-        server_types: Callable[[], Sequence[Json]] | None = None,
+        catalogue: Callable[[str], Sequence[Json]] | None = None,
     ) -> None:
-        """server_types: reads the list of server types; called only when the plan must choose one."""
+        """catalogue: reads a list that nobody here manages ("server_types"); called only when the plan needs it."""
         self.owner = owner
         self._by_name: dict[str, dict[str, Json]] = {}
         self._by_id: dict[tuple[str, int], Json] = {}
         self._gone: set[tuple[str, str]] = set()
-        self._read_server_types = server_types or list
-        self._server_types: dict[str, Json] | None = None
+        self.leaving: set[tuple[str, str]] = set()
+        self._read_catalogue = catalogue
+        self._catalogue: dict[str, dict[str, Json]] = {}
         for kind, items in objects.items():
             for item in items:
                 self.put(kind, item)
 
-    @property
-    def server_types(self) -> Mapping[str, Json]:
-        """All server types by name."""
-        if self._server_types is None:
-            self._server_types = {item["name"]: item for item in self._read_server_types()}
-        return self._server_types
+    def catalogue(self, name: str) -> Mapping[str, Json]:
+        """The entries of a list that nobody here manages, by name: server_types, load_balancer_types, certificates ..."""
+        if name not in self._catalogue:
+            items = self._read_catalogue(name) if self._read_catalogue else ()
+            self._catalogue[name] = {item["name"]: item for item in items}
+        return self._catalogue[name]
 
     def get(self, kind: str, name: str) -> Json | None:
         """The object as it was read, also when it is going to be re-created."""
@@ -189,15 +200,17 @@ class Kind:
     """One kind of resource. Subclasses say how it is compared and written.
 
     name: in changes and results. option: the module's option. path: of the list; the list's key is the same word.
-    references: kinds that this one names. protectable: has delete protection. paid: costs money while it exists.
+    references: kinds that this one names. holds: those that it keeps from being deleted, and that do not tell so
+    themselves. paid: costs money while it exists. holds_data: deleted only when it is named with its kind.
     """
 
     name: ClassVar[str]
     option: ClassVar[str]
     path: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()
-    protectable: ClassVar[bool] = False
+    holds: ClassVar[tuple[str, ...]] = ()
     paid: ClassVar[bool] = False
+    holds_data: ClassVar[bool] = False
     delete_wave: ClassVar[int] = WAVE_LAST
     replace_wave: ClassVar[int] = WAVE_CLEAR
     delete_retry_codes: ClassVar[frozenset[str]] = frozenset()
@@ -285,20 +298,31 @@ class Kind:
             body={"delete": on},
         )
 
-    def release(self, live: Json, wave: int) -> list[Step]:
+    def known(self, created: Mapping[str, Any]) -> Json:
+        """What only the creation tells."""
+        return {"id": created["id"]}
+
+    def protection_difference(self, spec: Json, live: Json, wave: int) -> list[Difference]:
+        """The delete protection, for kinds that have one."""
+        want = spec.get("delete_protection")
+        if want is None or want == self.protected(live):
+            return []
+        return [Difference("delete_protection", not want, want, (self.protection_step(spec["name"], wave, want),))]
+
+    def release(self, live: Json, wave: int, world: World) -> list[Step]:
         """What must happen before the object can be deleted."""
         return []
 
-    def delete(self, live: Json, wave: int) -> list[Step]:
+    def delete(self, live: Json, wave: int, world: World) -> list[Step]:
         """The steps that delete the object, its protection included."""
         steps = [self.protection_step(live["name"], wave, on=False)] if self.protected(live) else []
         words = f"delete {self.title} {live['name']}"
         return [
             *steps,
-            *self.release(live, wave),
+            *self.release(live, wave, world),
             Step(wave, "delete", f"{self.path}/{{id}}", words, retry_codes=self.delete_retry_codes),
         ]
 
     def in_use(self, live: Json, world: World, staying: Sequence[Staying]) -> str | None:
-        """Why the object cannot go although nothing wants it, or None. staying: the servers that will be there."""
+        """Why the object cannot go although nothing wants it, or None. staying: the servers and load balancers that will be there."""
         return None

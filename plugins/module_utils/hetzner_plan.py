@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.changes import UNKNOWN, Change
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import Json
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_kinds import BY_NAME, KINDS
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import (
+    WAVE_FIRST,
     Difference,
     Kind,
     PlanError,
@@ -32,7 +33,7 @@ class Policy:
     prune: delete owned objects that are not listed, of the kinds that are listed at all.
     replace: what may be re-created or taken down; a bare name means a server.
     adopt: existing objects without our label that become ours.
-    delete_protected: what may be deleted although it is protected.
+    delete_protected: what may be deleted although it is protected or holds data; what holds data by kind and name.
     """
 
     prune: bool = False
@@ -78,6 +79,7 @@ def desired_from_options(options: Mapping[str, Any]) -> dict[str, dict[str, Json
     if problems:
         raise PlanError(problems)
     _link_firewalls(desired)
+    _link_volumes(desired)
     return desired
 
 
@@ -103,6 +105,18 @@ def _link_firewalls(desired: Mapping[str, dict[str, Json]]) -> None:
         ]
 
 
+def _link_volumes(desired: Mapping[str, dict[str, Json]]) -> None:
+    """A server and its volumes must be in one location, and a server that is made again keeps those left alone here."""
+    servers = desired.get("server", {})
+    for name, volume in desired.get("volume", {}).items():
+        if "server" not in volume:
+            continue
+        for server in servers.values():
+            server.setdefault("placed_volumes", []).append(name)
+        if volume["server"] in servers:
+            servers[volume["server"]].setdefault("volumes", {})[name] = volume.get("location")
+
+
 def make_plan(desired: Desired, world: World, policy: Policy) -> Plan:
     """The plan. Raises PlanError with everything that forbids it, so that the user needs one look."""
     return _Planner(desired, world, policy).plan()
@@ -118,7 +132,6 @@ class _Planner:
         self.refused: list[str] = []
         self.changes: list[PlannedChange] = []
         self.kept: list[dict[str, str]] = []
-        self.deleted: set[tuple[str, str]] = set()
 
     def plan(self) -> Plan:
         self._check_references()
@@ -127,8 +140,10 @@ class _Planner:
                 self._one(kind, name, spec)
         if self.policy.prune:
             # What refers goes before what is referred to, so that the latter sees what stays.
-            for kind in reversed(KINDS):
+            for kind in sorted(KINDS, key=lambda kind: (kind.delete_wave, -KINDS.index(kind))):
                 self._prune(kind)
+            self._check_leaving()
+            self.changes = [self._ordered(item) for item in self.changes]
         self._check_key_names()
         self._stop_on_problems()
         order = {kind.name: position for position, kind in enumerate(KINDS)}
@@ -145,7 +160,8 @@ class _Planner:
         if self.refused:
             problems.append(
                 f"Refused, because it needs a re-creation or an interruption: {'; '.join(self.refused)}; "
-                "nothing was changed: name them in replace to allow it."
+                "nothing was changed: name them in replace to allow it, servers as NAME, others as in "
+                "load_balancer/NAME."
             )
         if problems:
             raise PlanError(problems)
@@ -164,6 +180,25 @@ class _Planner:
                         self.problems.append(
                             f"{kind.title} {name} names {title} {reference.name}, which is neither listed nor there."
                         )
+
+    def _check_leaving(self) -> None:
+        for kind_name, specs in self.desired.items():
+            kind = BY_NAME[kind_name]
+            for name, spec in specs.items():
+                for reference in kind.used(spec):
+                    if (reference.kind, reference.name) in self.world.leaving:
+                        title = BY_NAME[reference.kind].title
+                        self.problems.append(
+                            f"{kind.title} {name} names {title} {reference.name}, which is not listed and would be pruned."
+                        )
+
+    def _ordered(self, item: PlannedChange) -> PlannedChange:
+        """The change with those steps first that must precede a deletion of this plan."""
+        steps = tuple(
+            replace(step, wave=WAVE_FIRST) if step.precedes and step.precedes in self.world.leaving else step
+            for step in item.steps
+        )
+        return replace(item, steps=tuple(sorted(steps, key=lambda step: step.wave != WAVE_FIRST)))
 
     def _one(self, kind: Kind, name: str, spec: Json) -> None:
         live = self.world.get(kind.name, name)
@@ -189,10 +224,11 @@ class _Planner:
         name = spec["name"]
         allowed = _named(self.policy.replace, kind, name, bare=kind.name == "server")
         for item in differences:
-            if item.guard and not (allowed and item.guard != "impossible"):
-                self.refused.append(
-                    f"{kind.title} {name}: {item.field} {_short(item.before)} -> {_short(item.after)} ({item.why})"
-                )
+            change = f"{kind.title} {name}: {item.field} {_short(item.before)} -> {_short(item.after)}"
+            if item.guard == "impossible":
+                self.problems.append(f"{change} is impossible: {item.why}.")
+            elif item.guard and not allowed:
+                self.refused.append(f"{change} ({item.why})")
         replaced = any(item.guard == "replace" for item in differences)
         before = {item.field: item.before for item in differences}
         after = {item.field: item.after for item in differences}
@@ -207,7 +243,7 @@ class _Planner:
 
     def _replace(self, kind: Kind, spec: Json, live: Json, differences: Sequence[Difference]) -> None:
         before = {"id": live["id"], **{item.field: item.before for item in differences if item.guard == "replace"}}
-        steps = [*kind.delete(live, kind.replace_wave), *kind.create(spec, self.world)]
+        steps = [*kind.delete(live, kind.replace_wave, self.world), *kind.create(spec, self.world)]
         after = {"id": UNKNOWN, **kind.shown(spec, self.world)}
         self.changes.append(
             PlannedChange(Change("replace", kind.name, spec["name"], before, after), tuple(steps), spec)
@@ -219,23 +255,32 @@ class _Planner:
         for name, live in self.world.all(kind.name).items():
             if name in self.desired[kind.name] or not self.world.owned(live):
                 continue
-            reason = None
-            if kind.protected(live) and not _named(self.policy.delete_protected, kind, name):
-                reason = "it is protected against deletion, name it in delete_protected to delete it"
-            reason = reason or kind.in_use(live, self.world, self._staying())
+            reason = self._guarded(kind, live) or kind.in_use(live, self.world, self._staying())
             if reason:
                 self.kept.append({"kind": kind.name, "name": name, "reason": reason})
                 continue
-            self.deleted.add((kind.name, name))
+            self.world.leaving.add((kind.name, name))
             change = Change("delete", kind.name, name, kind.summary(live, self.world), None)
-            self.changes.append(PlannedChange(change, tuple(kind.delete(live, kind.delete_wave))))
+            steps = kind.delete(live, kind.delete_wave, self.world)
+            self.changes.append(PlannedChange(change, tuple(steps)))
+
+    def _guarded(self, kind: Kind, live: Json) -> str | None:
+        """Why the object is not deleted without being named, or None."""
+        name = live["name"]
+        if _named(self.policy.delete_protected, kind, name, bare=not kind.holds_data):
+            return None
+        if kind.holds_data:
+            return f"it holds data, name it as {kind.name}/{name} in delete_protected to delete it"
+        if kind.protected(live):
+            return "it is protected against deletion, name it in delete_protected to delete it"
+        return None
 
     def _staying(self) -> list[Staying]:
-        wanted = self.desired.get("server", {})
         return [
-            Staying(live, wanted.get(name))
-            for name, live in self.world.all("server").items()
-            if ("server", name) not in self.deleted and self.world.id_of("server", name) is not None
+            Staying(BY_NAME[holder], live, self.desired.get(holder, {}).get(name))
+            for holder in ("server", "load_balancer")
+            for name, live in self.world.all(holder).items()
+            if (holder, name) not in self.world.leaving and self.world.id_of(holder, name) is not None
         ]
 
     def _check_key_names(self) -> None:
@@ -243,7 +288,7 @@ class _Planner:
         by_fingerprint = {
             key["fingerprint"]: name
             for name, key in self.world.all("ssh_key").items()
-            if ("ssh_key", name) not in self.deleted and self.world.id_of("ssh_key", name) is not None
+            if ("ssh_key", name) not in self.world.leaving and self.world.id_of("ssh_key", name) is not None
         }
         for item in self.changes:
             if item.change.kind != "ssh_key" or item.change.action not in ("create", "replace") or item.spec is None:

@@ -17,8 +17,8 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client 
 )
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import Kind, World
 
-# A server in one of these is about to be something else; a plan made now would be wrong in a moment.
-IN_MOTION = frozenset({"initializing", "starting", "stopping", "deleting", "migrating", "rebuilding"})
+# A server or volume in one of these is about to be something else; a plan made now would be wrong in a moment.
+IN_MOTION = frozenset({"initializing", "starting", "stopping", "deleting", "migrating", "rebuilding", "creating"})
 
 
 def read_kinds(client: HetznerClient, kinds: Sequence[Kind]) -> dict[str, Records]:
@@ -38,7 +38,7 @@ def read_project(
         prices = pool.submit(read_prices, client) if with_prices else None
         objects = pool.submit(read_kinds, client, kinds).result()
         pricing = prices.result() if prices else None
-    return World(owner, objects, lambda: client.list("/server_types", "server_types")), pricing
+    return World(owner, objects, lambda name: client.list(f"/{name}", name)), pricing
 
 
 def read_prices(client: HetznerClient) -> Json:
@@ -47,25 +47,26 @@ def read_prices(client: HetznerClient) -> Json:
     return pricing
 
 
-def settle(client: HetznerClient, world: World, timeout: float) -> None:
-    """Wait, at most `timeout` seconds, until none of our servers changes by itself any more.
+def settle(client: HetznerClient, world: World, kinds: Sequence[Kind], timeout: float) -> None:
+    """Wait, at most `timeout` seconds, until none of our servers and volumes changes by itself any more.
 
     After a run that was killed its last actions still run. Raises HetznerError when they do not end.
     """
     started = client.clock.monotonic()
-    for name, server in list(world.all("server").items()):
-        live: Json | None = server
-        while live and live["status"] in IN_MOTION and world.owned(live):
-            elapsed = client.clock.monotonic() - started
-            if elapsed >= timeout:
-                message = f"its status is still {live['status']} after {timeout:g} s"
-                raise HetznerError("timeout", message, f"begin with server {name}")
-            client.clock.sleep(poll_interval(elapsed))
-            live = read_one(client, "/servers", "server", live["id"])
-        if live is None:
-            world.drop("server", name)
-        elif live is not server:
-            world.put("server", live)
+    for kind in kinds:
+        for name, read in list(world.all(kind.name).items()):
+            live: Json | None = read
+            while live and live.get("status") in IN_MOTION and world.owned(live):
+                elapsed = client.clock.monotonic() - started
+                if elapsed >= timeout:
+                    message = f"its status is still {live['status']} after {timeout:g} s"
+                    raise HetznerError("timeout", message, f"begin with {kind.title} {name}")
+                client.clock.sleep(poll_interval(elapsed))
+                live = read_one(client, kind.path, kind.name, live["id"])
+            if live is None:
+                world.drop(kind.name, name)
+            elif live is not read:
+                world.put(kind.name, live)
 
 
 def read_one(client: HetznerClient, path: str, key: str, number: int) -> Json | None:

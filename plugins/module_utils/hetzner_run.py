@@ -56,7 +56,7 @@ def converge(client: HetznerClient, options: Mapping[str, Any], check_mode: bool
     kinds = kinds_to_read(desired)
     paid = any(kind.paid for kind in kinds)
     world, pricing = read_project(client, kinds, options["owner"], with_prices=paid)
-    settle(client, world, options["wait_timeout"])
+    settle(client, world, kinds, options["wait_timeout"])
     plan = make_plan(desired, world, policy)
     changes = [item.change for item in plan.changes]
     result: dict[str, Any] = {
@@ -64,7 +64,7 @@ def converge(client: HetznerClient, options: Mapping[str, Any], check_mode: bool
         "changes": [change.as_result() for change in changes],
         "kept": plan.kept,
         "confirmation_needed": False,
-        "cost": monthly_cost(world, changes, desired.get("server", {}), pricing) if pricing else None,
+        "cost": monthly_cost(world, changes, desired, pricing) if pricing else None,
         "resources": _resources(world, desired),
         "diff": render_diff(changes),
         "api_calls": client.calls,
@@ -107,9 +107,11 @@ def _confirmation_needed(world: World, changes: Sequence[Change]) -> bool:
 
 
 def _question(changes: Sequence[Change], cost: Mapping[str, Any]) -> str:
-    count = sum(1 for change in changes if change.action == "create" and BY_NAME[change.kind].paid)
+    made = [change.kind for change in changes if change.action == "create"]
+    counts = {kind.title: made.count(name) for name, kind in BY_NAME.items() if kind.paid and name in made}
+    what = ", ".join(f"{count} {title}{'s' if count > 1 else ''}" for title, count in counts.items())
     amount = f"{cost['monthly_delta']:.2f} {cost['currency']}"
-    return f"Nothing was created: {count} server(s) would cost {amount} a month (net); confirm with cost_confirmed."
+    return f"Nothing was created: {what} would cost {amount} a month (net); confirm with cost_confirmed."
 
 
 def _resources(world: World, desired: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,10 +20,20 @@ extends_documentation_fragment:
   - frontdesk.platform.attributes.reading
 options:
   kinds:
-    description: What to read. V(server_type) and V(location) are Hetzner's catalogue.
+    description: What to read. V(server_type), V(load_balancer_type) and V(location) are Hetzner's catalogue.
     type: list
     elements: str
-    choices: [server, network, firewall, ssh_key, placement_group, server_type, location]
+    choices:
+      - server
+      - volume
+      - load_balancer
+      - network
+      - firewall
+      - ssh_key
+      - placement_group
+      - server_type
+      - load_balancer_type
+      - location
     default: [server]
   names:
     description: Only objects with one of these names.
@@ -47,11 +57,25 @@ EXAMPLES = r"""
 - name: Show the private addresses of a server
   ansible.builtin.debug:
     msg: "{{ found.resources.server['web-1'].networks | map(attribute='ip') | list }}"
+
+- name: Read the load balancers
+  frontdesk.platform.hetzner_info:
+    kinds: [load_balancer]
+  register: found
+
+- name: Show the targets that get no visitors, with the reason where the API tells it
+  ansible.builtin.debug:
+    msg: "{{ found.resources.load_balancer.edge.health | selectattr('status', 'eq', 'unhealthy') | list }}"
 """
 
 RETURN = r"""
 resources:
-  description: The objects by kind and name.
+  description:
+    - The objects by kind and name.
+    - A volume has its C(id), the C(linux_device) by which its server mounts it, and the name of that C(server), or null.
+    - A load balancer has in C(health) one entry for every target and service, also for each server that a label selector
+      matches, with C(server) or C(ip), C(listen_port), C(status) (V(healthy), V(unhealthy) or V(unknown)) and, where the API
+      tells them, C(detail) and C(http_status_code).
   returned: success
   type: dict
   sample: {"server": {"web-1": {"name": "web-1", "id": 42, "status": "running", "public_ipv4": "192.0.2.7"}}}
@@ -71,7 +95,18 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_module 
 
 def argument_spec():
     """The options."""
-    kinds = ["server", "network", "firewall", "ssh_key", "placement_group", "server_type", "location"]
+    kinds = [
+        "server",
+        "volume",
+        "load_balancer",
+        "network",
+        "firewall",
+        "ssh_key",
+        "placement_group",
+        "server_type",
+        "load_balancer_type",
+        "location",
+    ]
     return {
         **connection_arguments(),
         "kinds": {"type": "list", "elements": "str", "choices": kinds, "default": ["server"]},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: hetzner_infrastructure
-short_description: Networks, firewalls, SSH keys, placement groups and servers of a Hetzner Cloud project
+short_description: Servers, networks, firewalls, volumes and load balancers of a Hetzner Cloud project
 version_added: 1.0.0
 author:
   - The frontdesk.platform authors (@frontdesk-platform)
@@ -20,7 +20,10 @@ description:
     A wanted name that belongs to an object without the label is an error, unless O(adopt) names it.
   - Servers with a fixed private address are created switched off, attached to their networks, and started then.
     A run that was interrupted is continued by the next one.
+  - Servers that are deleted are taken out of load balancers first. When volumes are attached, they are shut down and the
+    volumes are detached before.
   - A change that needs a new object is reported as C(replace), and refused before any write unless O(replace) names it.
+    So is a change in place that interrupts something. Volumes are never replaced.
   - Names in O(adopt), O(replace) and O(delete_protected) may say the kind, too, as in V(network/main).
 extends_documentation_fragment:
   - frontdesk.platform.hetzner
@@ -272,17 +275,213 @@ options:
         description: Whether it is powered on.
         type: bool
         default: true
+  volumes:
+    description:
+      - Volumes, block storage that outlives servers. Not looked at unless set.
+      - Nothing is formatted or mounted on a server, except that O(volumes[].format) makes a file system in a new volume.
+        RV(resources) has each volume's C(id) and C(linux_device), by which a server mounts it.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name, unique in the project.
+        type: str
+        required: true
+      size:
+        description:
+          - Size in GB, 10 to 10240. Grows in place, the file system in it does not. A smaller one is refused.
+          - Needed to create a volume.
+        type: int
+      location:
+        description:
+          - Location. A volume cannot move, so another one is refused.
+          - Needed to create a volume, unless O(volumes[].server) says where it is to be.
+        type: str
+      server:
+        description:
+          - Name of the server that it is attached to; an empty string detaches it.
+          - A new volume is made where the server is. A new server is made where its volumes are.
+          - Taking a volume from a running server loses what is not written yet, so O(replace) must name it then, as in
+            V(volume/data).
+        type: str
+      format:
+        description:
+          - File system that Hetzner makes in a new volume. Another one is refused later.
+        type: str
+        choices: [ext4, xfs]
+      labels:
+        description: Labels. Others that the object has stay.
+        type: dict
+      delete_protection:
+        description: Whether the API refuses to delete it.
+        type: bool
+  load_balancers:
+    description: Load balancers. Not looked at unless set.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name, unique in the project.
+        type: str
+        required: true
+      type:
+        description:
+          - Type, such as V(lb11), which says how many services, targets and connections it takes. Changed in place.
+          - Needed to create a load balancer.
+        type: str
+      location:
+        description:
+          - Location. Another one is a C(replace), and the new load balancer has other addresses.
+          - This or O(load_balancers[].network_zone) is needed to create a load balancer.
+        type: str
+      network_zone:
+        description: Zone in which the API chooses a location. Another one is a C(replace).
+        type: str
+      algorithm:
+        description: Which target gets the next visitor. The API begins with V(round_robin).
+        type: str
+        choices: [round_robin, least_connections]
+      labels:
+        description: Labels. Others that the object has stay.
+        type: dict
+      delete_protection:
+        description: Whether the API refuses to delete it.
+        type: bool
+      public_interface:
+        description: Whether it can be reached by its public addresses. The API begins with V(true).
+        type: bool
+      networks:
+        description:
+          - The private network that it is in, one at most. It leaves another one, if set.
+          - Its private targets are taken out for a change of network or address and put back, so O(replace) must name it
+            then, as in V(load_balancer/edge).
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Name of the network.
+            type: str
+            required: true
+          ip:
+            description: Private address. The API chooses one unless set.
+            type: str
+      targets:
+        description: All targets. Others are removed, after new ones were added.
+        type: list
+        elements: dict
+        suboptions:
+          server:
+            description: Name of a server.
+            type: str
+          label_selector:
+            description: Servers whose labels match, at any time.
+            type: str
+          ip:
+            description: Address of a dedicated server of the same account.
+            type: str
+          use_private_ip:
+            description:
+              - Whether it is reached by its address in the load balancer's network. The API begins with V(false).
+              - The API cannot change it, so the target is removed and added again at once.
+            type: bool
+      services:
+        description:
+          - All services. Others are removed.
+          - What is not set of a service that exists stays as it is.
+        type: list
+        elements: dict
+        suboptions:
+          listen_port:
+            description: Port that visitors come to. Tells services apart.
+            type: int
+            required: true
+          protocol:
+            description: What it passes on. V(https) decrypts with O(load_balancers[].services[].http.certificates). V(tcp) unless set.
+            type: str
+            choices: [tcp, http, https]
+          destination_port:
+            description: Port of the targets. The same as O(load_balancers[].services[].listen_port) unless set.
+            type: int
+          proxyprotocol:
+            description:
+              - Whether to tell the targets the visitor's address by the PROXY protocol, which they must expect then.
+                V(false) unless set.
+            type: bool
+          health_check:
+            description: How to find out which targets get visitors.
+            type: dict
+            suboptions:
+              protocol:
+                description: V(tcp) connects, V(http) asks. V(http) when O(load_balancers[].services[].health_check.http) is set, else V(tcp).
+                type: str
+                choices: [tcp, http]
+              port:
+                description: Port of the targets. The same as O(load_balancers[].services[].destination_port) unless set.
+                type: int
+              interval:
+                description: Seconds between two checks, 3 to 60. 15 unless set.
+                type: int
+              timeout:
+                description: Seconds that a check may take, 1 to 60. 10 unless set.
+                type: int
+              retries:
+                description: How many checks in a row make a target unhealthy, or healthy again, 1 to 5. 3 unless set.
+                type: int
+              http:
+                description: What to ask and to expect.
+                type: dict
+                suboptions:
+                  domain:
+                    description: Host header; none when it is empty.
+                    type: str
+                  path:
+                    description: Path. V(/) unless set.
+                    type: str
+                  response:
+                    description: Text that the answer must contain.
+                    type: str
+                  status_codes:
+                    description: Codes of a good answer, with V(?) for any digit and V(*) for any digits. V(2??) and V(3??) unless set.
+                    type: list
+                    elements: str
+                  tls:
+                    description: Whether to ask by HTTPS.
+                    type: bool
+          http:
+            description: For the protocols V(http) and V(https).
+            type: dict
+            suboptions:
+              sticky_sessions:
+                description: Whether a cookie leads a visitor to the same target again.
+                type: bool
+              cookie_name:
+                description: Name of that cookie.
+                type: str
+              cookie_lifetime:
+                description: Seconds that the cookie lives, 30 to 86400.
+                type: int
+              timeout_idle:
+                description: Seconds after which a silent connection is closed, 30 to 300. 50 unless set.
+                type: int
+              certificates:
+                description: Names or numbers of certificates that exist, for V(https).
+                type: list
+                elements: str
+              redirect_http:
+                description: Whether to lead visitors of port 80 to V(https).
+                type: bool
   prune:
     description:
       - Whether to delete what carries the owner's label and is not listed.
       - Considers only the kinds whose list is set; at least one has to be.
-      - Keeps what is protected, and what a server that stays uses; both are returned in RV(kept).
+      - Keeps what is protected, what a server or load balancer that stays uses, and all volumes that
+        O(delete_protected) does not name; they are returned in RV(kept).
     type: bool
     default: false
   replace:
     description:
       - Names of servers that may be created again (with the loss of their disk), powered off and on, or lose their backups.
-      - Other kinds are named with their kind, as in V(ssh_key/operator).
+      - Other kinds are named with their kind, as in V(ssh_key/operator), V(load_balancer/edge) or V(volume/data).
     type: list
     elements: str
     default: []
@@ -292,13 +491,15 @@ options:
     elements: str
     default: []
   delete_protected:
-    description: Names of objects that O(prune) and O(replace) may delete although they are protected against deletion.
+    description:
+      - Names of objects that O(prune) and O(replace) may delete although they are protected against deletion.
+      - Volumes are deleted only when they are named here with their kind, as in V(volume/data), protected or not.
     type: list
     elements: str
     default: []
   cost_confirmed:
     description:
-      - Whether to create the first servers of this owner. Without it nothing is written, and RV(confirmation_needed) and
+      - Whether to create the first servers, load balancers or volumes of this owner. Without it nothing is written, and RV(confirmation_needed) and
         RV(cost) say what would be.
     type: bool
     default: false
@@ -358,7 +559,38 @@ EXAMPLES = r"""
           - name: internal
             ip: 10.0.1.12
 
-- name: Delete everything of one owner, except what is protected
+- name: Store data on a volume, and lead visitors to all servers of a group over the private network
+  frontdesk.platform.hetzner_infrastructure:
+    owner: production
+    volumes:
+      - name: data
+        size: 50
+        server: web-1
+        delete_protection: true
+    load_balancers:
+      - name: edge
+        type: lb11
+        location: fsn1
+        networks:
+          - name: internal
+        targets:
+          - label_selector: group.frontdesk.platform/edge=true
+            use_private_ip: true
+        services:
+          - listen_port: 443
+            proxyprotocol: true
+            health_check:
+              port: 80
+              http:
+                path: /ping
+                status_codes: ["200"]
+  register: made
+
+- name: Show by which path the server mounts the volume
+  ansible.builtin.debug:
+    msg: "{{ made.resources.volume.data.linux_device }}"
+
+- name: Delete everything of one owner, except volumes and what is protected
   frontdesk.platform.hetzner_infrastructure:
     owner: staging
     networks: []
@@ -366,6 +598,8 @@ EXAMPLES = r"""
     ssh_keys: []
     placement_groups: []
     servers: []
+    volumes: []
+    load_balancers: []
     prune: true
 
 - name: Give a server another image, with the loss of its disk
@@ -393,7 +627,7 @@ changes:
       type: str
       sample: create
     kind:
-      description: V(network), V(firewall), V(ssh_key), V(placement_group) or V(server).
+      description: V(network), V(firewall), V(ssh_key), V(placement_group), V(server), V(volume) or V(load_balancer).
       type: str
       sample: server
     name:
@@ -419,12 +653,16 @@ confirmation_needed:
   returned: success
   type: bool
 cost:
-  description: Net price of the owner's servers a month with their public IPv4 addresses and backups, before and after the changes.
-  returned: when servers are listed
+  description:
+    - Net price a month of the owner's servers with their public IPv4 addresses and backups, load balancers and volumes,
+      before and after the changes. Of the kinds that are listed.
+  returned: when a kind that costs money is listed
   type: dict
   sample: {"monthly_before": 0.0, "monthly_after": 11.97, "monthly_delta": 11.97, "currency": "EUR"}
 resources:
-  description: The objects of the listed kinds by kind and name, as they are now.
+  description:
+    - The objects of the listed kinds by kind and name, as they are now, in the form that
+      M(frontdesk.platform.hetzner_info) returns.
   returned: success
   type: dict
   sample: {"network": {"internal": {"id": 4711, "ip_range": "10.0.0.0/16"}}}
@@ -511,6 +749,69 @@ SERVERS = objects(
     rebuild_protection=SWITCH,
     running={"type": "bool", "default": True},
 )
+VOLUMES = objects(
+    size={"type": "int"},
+    location={"type": "str"},
+    server={"type": "str"},
+    format={"type": "str", "choices": ["ext4", "xfs"]},
+    delete_protection=SWITCH,
+)
+HEALTH_CHECK = {
+    "type": "dict",
+    "options": {
+        "protocol": {"type": "str", "choices": ["tcp", "http"]},
+        "port": {"type": "int"},
+        "interval": {"type": "int"},
+        "timeout": {"type": "int"},
+        "retries": {"type": "int"},
+        "http": {
+            "type": "dict",
+            "options": {
+                "domain": {"type": "str"},
+                "path": {"type": "str"},
+                "response": {"type": "str"},
+                "status_codes": STRINGS,
+                "tls": SWITCH,
+            },
+        },
+    },
+}
+SERVICES = parts(
+    listen_port={"type": "int", "required": True},
+    protocol={"type": "str", "choices": ["tcp", "http", "https"]},
+    destination_port={"type": "int"},
+    proxyprotocol=SWITCH,
+    health_check=HEALTH_CHECK,
+    http={
+        "type": "dict",
+        "options": {
+            "sticky_sessions": SWITCH,
+            "cookie_name": {"type": "str"},
+            "cookie_lifetime": {"type": "int"},
+            "timeout_idle": {"type": "int"},
+            "certificates": STRINGS,
+            "redirect_http": SWITCH,
+        },
+    },
+)
+LOAD_BALANCERS = {
+    **objects(
+        type={"type": "str"},
+        location={"type": "str"},
+        network_zone={"type": "str"},
+        algorithm={"type": "str", "choices": ["round_robin", "least_connections"]},
+        delete_protection=SWITCH,
+        public_interface=SWITCH,
+        networks=parts(name=NAME, ip={"type": "str"}),
+        targets={
+            **parts(server={"type": "str"}, label_selector={"type": "str"}, ip={"type": "str"}, use_private_ip=SWITCH),
+            "mutually_exclusive": [("server", "label_selector", "ip")],
+            "required_one_of": [("server", "label_selector", "ip")],
+        },
+        services=SERVICES,
+    ),
+    "mutually_exclusive": [("location", "network_zone")],
+}
 
 
 def argument_spec():
@@ -523,6 +824,8 @@ def argument_spec():
         "ssh_keys": {**SSH_KEYS, "no_log": False},
         "placement_groups": PLACEMENT_GROUPS,
         "servers": SERVERS,
+        "volumes": VOLUMES,
+        "load_balancers": LOAD_BALANCERS,
         "prune": {"type": "bool", "default": False},
         "replace": {**STRINGS, "default": []},
         "adopt": {**STRINGS, "default": []},

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lab_image
-short_description: Build the lab's container images and show the progress
+short_description: Build or pull the lab's container images, publish them, and show the progress
 version_added: 1.0.0
 description:
   - Builds the container images of the lab on a Debian base, each under the name C(frontdesk-lab/NAME) with a hash of
     everything it is made from as its tag, and removes the images that they replace.
+  - Pushes those that servers pull to the lab's registry under their official names. Such an image is pulled instead of
+    built when a registry serves it under that name.
   - Images that exist are recognised by their name with one call to the Docker engine.
   - While a build runs, every step is reported as it begins, with its elapsed seconds while it lasts.
   - A build that was killed leaves nothing that the next one cannot go on with.
@@ -27,8 +29,11 @@ options:
         type: str
         required: true
       context:
-        description: A folder on the controller with a C(Dockerfile), whose first instruction after C(FROM) is
-          C(LABEL frontdesk.lab=true).
+        description:
+          - A folder on the controller with a C(Dockerfile), whose first instruction after C(FROM) is
+            C(LABEL frontdesk.lab=true).
+          - When it has a C(requirements.txt), with versions and hashes as pip understands them, its packages are fetched on
+            the controller for Python 3.13 on x86_64 and lie in the folder C(site) of the build context.
         type: path
         required: true
       files:
@@ -36,15 +41,21 @@ options:
           controller.
         type: dict
         default: {}
-      requirements:
-        description: A requirements file for pip with versions and hashes. Its packages are fetched on the controller for
-          Python 3.13 on x86_64 and lie in the folder C(site) of the build context.
-        type: path
+      arguments:
+        description: Build arguments beside C(BASE).
+        type: dict
+        default: {}
+      publish:
+        description: The official name with its tag, under which the registry shall serve the image, such as C(traefik:v3.7.15).
+          Names below C(frontdesk-lab/) are the lab's own and never pulled.
+        type: str
+        default: ""
   source:
     description:
-      - Where the base comes from.
+      - Where the base and the images with an official name come from.
       - V(pull) pulls C(debian:trixie-slim), V(build) makes it with C(mmdebstrap), which is installed when it is missing (root on
-        Debian and Ubuntu only), V(auto) builds it when it cannot be pulled.
+        Debian and Ubuntu only), V(auto) builds it when it cannot be pulled. With V(auto) an image with an official name is
+        pulled where the base was, and built where it cannot be.
     type: str
     choices: [auto, pull, build]
     default: auto
@@ -52,6 +63,12 @@ options:
     description: A folder on the controller for fetched packages and work files.
     type: path
     required: true
+  registry:
+    description:
+      - Host and port of the registry to which the images with an official name are pushed, without credentials.
+      - One request per image tells whether it is there. An image is pushed when the registry has another one or none under
+        its name.
+    type: str
   state:
     description: V(absent) removes all images of the lab, also the remains of killed builds.
     type: str
@@ -91,6 +108,15 @@ EXAMPLES = r"""
     cache: ~/.cache/frontdesk/lab/images
   register: lab_images
 
+- name: Serve Traefik from the lab's registry
+  frontdesk.platform.lab_image:
+    images:
+      - name: traefik
+        context: "{{ role_path }}/files/images/traefik"
+        publish: traefik:v3.7.15
+    registry: 127.0.0.1:8481
+    cache: ~/.cache/frontdesk/lab/images
+
 - name: Remove all images of the lab
   frontdesk.platform.lab_image:
     cache: ~/.cache/frontdesk/lab/images
@@ -99,17 +125,23 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: The full name of each image. In check mode the name of one that would be built is empty.
+  description: The full name of each image. In check mode, when something would change, the names are empty.
   returned: success
   type: dict
   sample:
     server: frontdesk-lab/server:4f1d5c2a9be0
 built:
-  description: The images that were built, or would be in check mode.
+  description: The images that were built or pulled, or would be in check mode.
   returned: when O(state=present)
   type: list
   elements: str
   sample: [frontdesk-lab/base, frontdesk-lab/server]
+published:
+  description: The official names that were pushed to the registry, or would be in check mode.
+  returned: when O(state=present)
+  type: list
+  elements: str
+  sample: [traefik:v3.7.15]
 removed:
   description: The images that were removed, or would be in check mode.
   returned: when O(state=absent)

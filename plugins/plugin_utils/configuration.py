@@ -22,6 +22,7 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.specs import (
     check_value,
     is_secret,
     missing,
+    secret_parts,
     unknown,
 )
 
@@ -160,8 +161,7 @@ class Check:
             self._unusable.add(name)
             self.faults.append(Fault(name, "cannot be evaluated", f"{error}; correct its template"))
             return
-        if is_secret(option):
-            self.secrets.append(value)
+        self.secrets.extend(secret_parts(value, option))
         faults = check_value(name, value, option)
         if any(fault.variable == name for fault in faults):
             self._unusable.add(name)

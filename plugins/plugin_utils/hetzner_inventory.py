@@ -75,12 +75,14 @@ def make_projects(entries: Sequence[object], endpoint: object) -> list[Project]:
     return projects
 
 
-def cache_key(plugin: str, endpoint: str, token: str, label_selector: str, status: Sequence[str]) -> str:
-    """Name of the cache entry for one project as seen through the server-side filters.
+def cache_key(
+    plugin: str, endpoint: str, token: str, label_selector: str, status: Sequence[str], volumes: bool = False
+) -> str:
+    """Name of the cache entry for one project as seen through the server-side filters, with or without volumes.
 
     The digest tells projects apart by their token without giving it away: tokens are 64 random characters.
     """
-    parts = json.dumps([endpoint, token, label_selector, sorted(status)])
+    parts = json.dumps([endpoint, token, label_selector, sorted(status), *(["volumes"] if volumes else [])])
     return f"{plugin}_{hashlib.sha256(parts.encode()).hexdigest()[:32]}"
 
 
@@ -92,6 +94,21 @@ def first_address(ipv6_network: str) -> str:
 def has_private_network(servers: Iterable[Mapping[str, Any]]) -> bool:
     """Whether the networks' names are needed at all."""
     return any(server.get("private_net") for server in servers)
+
+
+def has_volume(servers: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether there are volumes to be read at all."""
+    return any(server.get("volumes") for server in servers)
+
+
+def attached_volumes(volumes: Iterable[Mapping[str, Any]]) -> dict[int, list[Record]]:
+    """What a server needs to mount its volumes, by the server's id, the oldest volume first."""
+    found: dict[int, list[Record]] = {}
+    for volume in sorted(volumes, key=lambda volume: int(volume["id"])):
+        if volume.get("server"):
+            record = {key: volume.get(key) for key in ("id", "name", "size", "linux_device", "format")}
+            found.setdefault(volume["server"], []).append({**record, "labels": dict(volume.get("labels") or {})})
+    return found
 
 
 def _public_ipv4(server: Mapping[str, Any]) -> Record:

@@ -46,6 +46,52 @@ def hetzner_servers(
     ]
 
 
+def hetzner_volumes(servers: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Return one entry for each volume of each server, attached to it and named after both."""
+    return [
+        {
+            "name": volume_name(server["name"], volume["name"]),
+            "size": volume["size"],
+            "server": server["name"],
+            "delete_protection": True,
+        }
+        for server in servers
+        for volume in server.get("volumes") or []
+    ]
+
+
+def host_volumes(
+    servers: t.Sequence[t.Mapping[str, t.Any]], *, name: str, attached: t.Sequence[t.Mapping[str, t.Any]]
+) -> list[dict[str, t.Any]]:
+    """Return what role host mounts on one server, by the stable device path of the provider.
+
+    `attached` are the server's volumes as the cloud shows them ({name, linux_device}). Raises ValueError for a wanted
+    volume that the cloud does not show there.
+    """
+    devices = {volume["name"]: volume["linux_device"] for volume in attached}
+    mounts = []
+    for server in servers:
+        if server["name"] != name:
+            continue
+        for volume in server.get("volumes") or []:
+            full_name = volume_name(name, volume["name"])
+            if full_name not in devices:
+                raise ValueError(f"volume {full_name} is not attached to server {name}; run provision.yml first")
+            mounts.append(
+                {
+                    "device": devices[full_name],
+                    "path": volume["path"],
+                    "filesystem": volume.get("filesystem") or "ext4",
+                }
+            )
+    return mounts
+
+
+def volume_name(server: str, volume: str) -> str:
+    """Return the name of a server's volume in the cloud, where names are unique in a project."""
+    return f"{server}-{volume}"
+
+
 def group_labels(groups: t.Iterable[str]) -> dict[str, str]:
     """Return the labels that carry a server's groups; the inventory plugin turns them back into groups."""
     return {f"{GROUP_LABEL_PREFIX}{group}": "true" for group in sorted(groups)}

@@ -111,26 +111,21 @@ def remove_leftovers(cache: Path, mounts: Path = Path("/proc/self/mounts")) -> N
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def site_folder(requirements: Path, cache: Path) -> Path:
-    """Return where the packages of this requirements file lie, fetched or not."""
-    return cache / f"site-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
+def fetch_packages(requirements: Path, name: str, cache: Path, progress: Progress) -> Path:
+    """Fetch the pinned wheels of a requirements file for the images' Python, unpacked, and return their folder.
 
-
-def fetch_packages(requirements: Path, cache: Path, progress: Progress) -> Path:
-    """Fetch the pinned wheels of a requirements file for the image's Python, unpacked, and return their folder.
-
-    A second call with the same file needs no network.
+    They replace what was fetched before under this name. A second call with the same file needs no network.
     """
-    folder = site_folder(requirements, cache)
+    folder = cache / f"site-{name}" / hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     if folder.is_dir():
         return folder
-    progress.step(f"fetching the Python packages of {requirements.name}")
+    progress.step(f"fetching the packages of {requirements.name}")
     half_made = Path(tempfile.mkdtemp(prefix="site.", dir=cache))
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
     command += ["--no-deps", "--require-hashes", *PIP_TARGET, f"--target={half_made}", f"--requirement={requirements}"]
     run(command, progress)
     half_made.chmod(0o755)
-    for old in cache.glob("site-*"):
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    folder.parent.mkdir()
     half_made.rename(folder)
     return folder

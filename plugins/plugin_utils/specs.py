@@ -74,6 +74,24 @@ def is_secret(option: Option) -> bool:
     return bool(option.get("no_log")) or any(is_secret(part) for part in (option.get("options") or {}).values())
 
 
+def secret_parts(value: t.Any, option: Option) -> t.Iterator[t.Any]:
+    """Return the parts of a value that may never be shown; what is beside them, such as a name, is no secret.
+
+    A value that has not the form of its option may hold a secret anywhere, so all of it counts.
+    """
+    if option.get("no_log"):
+        yield value
+    elif is_secret(option):
+        elements = value if isinstance(value, (list, tuple)) else [value]
+        for element in elements:
+            if not isinstance(element, dict):
+                yield element
+                continue
+            for key, part in (option.get("options") or {}).items():
+                if key in element:
+                    yield from secret_parts(element[key], part)
+
+
 def check_value(path: str, value: t.Any, option: Option) -> list[Fault]:
     """Return the faults of a value and all its parts against its option."""
     return list(_value_faults(path, value, option))

@@ -102,25 +102,30 @@ def _field(schema: Schema, name: str) -> Schema:
     return found["items"] if name.endswith("[]") else found
 
 
+def _change_objects(paths: Schema, change: Mapping[str, Any]) -> None:
+    """Change every object of an answer that has the fields by which the entry knows it."""
+    matching = [
+        schema
+        for path in paths.values()
+        for operation in path.values()
+        if isinstance(operation, dict)
+        for schema in _objects(operation.get("responses"))
+        if all(name in schema["properties"] for name in change["objects_with"])
+    ]
+    assert matching, f"overlay of {change['date']} matches nothing: {change['what']}"
+    for schema in matching:
+        for name in change.get("remove", []):
+            schema["properties"].pop(name, None)
+        schema["properties"].update(copy.deepcopy(change.get("add", {})))
+        required = [name for name in schema.get("required", []) if name not in change.get("remove", [])]
+        schema["required"] = [*required, *change.get("required", [])]
+
+
 def _apply(document: Schema, change: Mapping[str, Any]) -> None:
     """Apply one entry of an overlay. Every part must find what it changes, or the entry is out of date."""
     paths = document["paths"]
     if "objects_with" in change:
-        matching = [
-            schema
-            for path in paths.values()
-            for operation in path.values()
-            if isinstance(operation, dict)
-            for schema in _objects(operation.get("responses"))
-            if all(name in schema["properties"] for name in change["objects_with"])
-        ]
-        assert matching, f"overlay of {change['date']} matches nothing: {change['what']}"
-        for schema in matching:
-            for name in change.get("remove", []):
-                schema["properties"].pop(name, None)
-            schema["properties"].update(copy.deepcopy(change.get("add", {})))
-            required = [name for name in schema.get("required", []) if name not in change.get("remove", [])]
-            schema["required"] = [*required, *change.get("required", [])]
+        _change_objects(paths, change)
     for path, item in change.get("paths", {}).items():
         paths.setdefault(path, {}).update(_resolved(document, item))
     for path in change.get("only_errors", []):
@@ -133,6 +138,13 @@ def _apply(document: Schema, change: Mapping[str, Any]) -> None:
             present = _field(schema, field)
             present.clear()
             present.update(change["take"])
+    for name, added in change.get("request_fields", {}).items():
+        method, path = name.split(" ")
+        schema = paths[path][method]["requestBody"]["content"]["application/json"]["schema"]
+        assert not set(added) & set(schema["properties"]), (
+            f"overlay of {change['date']} is out of date: {change['what']}"
+        )
+        schema["properties"].update(copy.deepcopy(added))
     for name, codes in change.get("errors", {}).items():
         method, path = name.split(" ")
         rows = "\n".join(f"| `{status}` | `{code}` |" for status, code in codes)

@@ -12,8 +12,18 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.frontdesk.platform.plugins.modules import hetzner_info
 from tests.contract.openapi import Recorder, hetzner_document
-from tests.hetzner_runs import NOTHING, OTHER_KEY, Project, run_module, server, use_quick_clock, wanted_project
+from tests.hetzner_runs import (
+    NOTHING,
+    OTHER_KEY,
+    Project,
+    balancer,
+    run_module,
+    server,
+    use_quick_clock,
+    wanted_project,
+)
 from tests.lab_cloud import running_lab_cloud
 
 # What our modules can call. An operation that they stop using is taken out here, and one that they begin to use is
@@ -24,6 +34,9 @@ USED = {
         "/actions",
         "/firewalls",
         "/firewalls/{id}",
+        "/load_balancer_types",
+        "/load_balancers",
+        "/load_balancers/{id}",
         "/locations",
         "/networks",
         "/networks/{id}",
@@ -35,15 +48,39 @@ USED = {
         "/servers/{id}",
         "/ssh_keys",
         "/ssh_keys/{id}",
+        "/volumes",
+        "/volumes/{id}",
     )
 } | {
     (method, path)
-    for kind in ("firewalls", "networks", "placement_groups", "servers", "ssh_keys")
+    for kind in (
+        "firewalls",
+        "load_balancers",
+        "networks",
+        "placement_groups",
+        "servers",
+        "ssh_keys",
+        "volumes",
+    )
     for method, path in (("POST", f"/{kind}"), ("PUT", f"/{kind}/{{id}}"), ("DELETE", f"/{kind}/{{id}}"))
 } | {
     ("POST", f"/{kind}/{{id}}/actions/{action}")
     for kind, actions in {
         "firewalls": ("apply_to_resources", "remove_from_resources", "set_rules"),
+        "load_balancers": (
+            "add_service",
+            "add_target",
+            "attach_to_network",
+            "change_algorithm",
+            "change_protection",
+            "change_type",
+            "delete_service",
+            "detach_from_network",
+            "disable_public_interface",
+            "enable_public_interface",
+            "remove_target",
+            "update_service",
+        ),
         "networks": (
             "add_route",
             "add_subnet",
@@ -65,6 +102,7 @@ USED = {
             "remove_from_placement_group",
             "shutdown",
         ),
+        "volumes": ("attach", "change_protection", "detach", "resize"),
     }.items()
     for action in actions
 }  # fmt: skip
@@ -86,6 +124,26 @@ def _full_project() -> dict[str, Any]:
     wanted["servers"].append(
         server("plain", 0, networks=[{"name": "main"}], public_ipv4=True, public_ipv6=False, placement_group=None)
     )
+    wanted["volumes"] = [
+        {"name": "data", "size": 10, "server": "web-1", "format": "ext4", "delete_protection": True},
+        {"name": "spare", "size": 10, "location": "nbg1"},
+    ]
+    wanted["load_balancers"] = [
+        balancer(delete_protection=True, public_interface=False),
+        {
+            "name": "zone",
+            "type": "lb11",
+            "network_zone": "eu-central",
+            "algorithm": "least_connections",
+            "networks": [{"name": "main"}],
+            "targets": [{"server": "web-2"}, {"label_selector": "tier=web", "use_private_ip": True}],
+            "services": [
+                {"listen_port": 80},
+                {"listen_port": 81, "protocol": "http", "health_check": {"http": {"domain": "example.com"}}},
+                {"listen_port": 443, "protocol": "https"},
+            ],
+        },
+    ]
     return wanted
 
 
@@ -111,6 +169,19 @@ def _changed_project() -> dict[str, Any]:
     first |= {"networks": [{"name": "main", "ip": "10.0.1.99", "alias_ips": ["10.0.1.80"]}], "placement_group": "other"}
     second |= {"networks": [{"name": "main", "ip": "10.0.1.12", "alias_ips": ["10.0.1.81"]}], "running": False}
     third |= {"server_types": ["cpx22"], "image": "debian-13"}
+    data, spare = wanted["volumes"]
+    data |= {"size": 20, "server": "web-2", "delete_protection": False, "labels": {"tier": "db"}}
+    spare |= {"size": 20, "labels": {"tier": "db"}}
+    edge, zone = wanted["load_balancers"]
+    edge |= {"networks": [{"name": "main", "ip": "10.0.1.6"}], "delete_protection": False, "public_interface": True}
+    edge |= {"type": "lb21", "labels": {"tier": "db"}, "algorithm": "least_connections"}
+    edge["targets"] = [{"server": "plain", "use_private_ip": True}, {"ip": "203.0.113.7"}]
+    http = {"path": "/ok", "domain": "", "response": "ok", "tls": True}
+    edge["services"] = [
+        {"listen_port": 80, "protocol": "https", "http": {"sticky_sessions": True}, "health_check": {"http": http}},
+        {"listen_port": 8443, "protocol": "http", "http": {"timeout_idle": 90}},
+    ]
+    zone["services"][0] = {"listen_port": 9000}
     return wanted
 
 
@@ -136,14 +207,15 @@ def test_all_requests_of_a_projects_life(
         assert not project.run(_full_project())["changed"]
         _record_host_keys(project, tmp_path, monkeypatch)
         # A lost answer of an action is looked up by a reading of the object.
-        lab.fault(effect="drop_after", method="POST", path="/actions/add_subnet", token=project.token)
-        allowed = ["web-1", "web-2", "plain"]
+        for path in ("/networks/.*/actions/add_subnet", "/load_balancers/.*/actions/add_service", "/volumes/.*/resize"):
+            lab.fault(effect="drop_after", method="POST", path=path, token=project.token)
+        allowed = ["web-1", "web-2", "plain", "volume/data", "load_balancer/edge"]
         project.run(_changed_project(), replace=allowed)
         assert not project.run(_changed_project())["changed"]
-        kinds = ["server", "network", "firewall", "ssh_key", "placement_group", "server_type", "location"]
+        kinds = hetzner_info.argument_spec()["kinds"]["choices"]
         assert not run_module("hetzner_info", {**project.connection, "kinds": kinds}).get("failed")
-        project.run(NOTHING, prune=True)
-        assert project.all("servers") == []
+        project.run(NOTHING, prune=True, delete_protected=["volume/data", "volume/spare"])
+        assert [project.all(kind) for kind in NOTHING] == [[]] * len(NOTHING)
     recorder.check()
     with capsys.disabled():
         print(f"\n{recorder.summary('our requests')}")

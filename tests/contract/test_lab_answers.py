@@ -56,7 +56,7 @@ def _reads(call: Walk, base: str, item_id: int, action_id: int) -> None:
 
 
 def _catalogue(call: Walk) -> None:
-    for kind in ("locations", "server_types", "images"):
+    for kind in ("locations", "server_types", "load_balancer_types", "images"):
         items = call("GET", f"/{kind}?per_page=50")[kind]
         assert items
         call("GET", f"/{kind}/{items[0]['id']}")
@@ -150,6 +150,105 @@ def _firewalls(call: Walk, server_id: int) -> None:
     call("DELETE", f"/firewalls/{firewall_id}")
 
 
+HTTP_CHECK = {
+    "protocol": "http",
+    "port": 8080,
+    "interval": 5,
+    "timeout": 3,
+    "retries": 2,
+    "http": {"domain": None, "path": "/ping", "response": "OK", "status_codes": ["2??"], "tls": False},
+}
+TCP_CHECK = {"protocol": "tcp", "port": 443, "interval": 15, "timeout": 10, "retries": 3}
+STICKY = {"cookie_name": "STICKY", "cookie_lifetime": 300, "timeout_idle": 60, "sticky_sessions": True}
+TLS = {"certificates": [], "redirect_http": False, "cookie_name": "A", "cookie_lifetime": 30, "timeout_idle": 30}
+SERVICES: list[dict[str, Any]] = [
+    {"protocol": "tcp", "listen_port": 443, "destination_port": 443, "proxyprotocol": True, "health_check": TCP_CHECK},
+    {
+        "protocol": "http",
+        "listen_port": 8000,
+        "destination_port": 8080,
+        "proxyprotocol": False,
+        "health_check": HTTP_CHECK,
+        "http": STICKY,
+    },
+]
+
+
+def _load_balancers(call: Walk, network_id: int, server_id: int) -> None:
+    address = call("POST", "/primary_ips", {"name": "balancer", "type": "ipv4", "location": "fsn1"})["primary_ip"]
+    body = {
+        "name": "edge",
+        "load_balancer_type": "lb11",
+        "location": "fsn1",
+        "network": network_id,
+        "labels": {"a": "b"},
+        "algorithm": {"type": "round_robin"},
+        "services": SERVICES,
+        "targets": [
+            {"type": "label_selector", "label_selector": {"selector": "role=node"}, "use_private_ip": True},
+            {"type": "server", "server": {"id": server_id}, "use_private_ip": False},
+            {"type": "ip", "ip": {"ip": "203.0.113.7"}},
+        ],
+        "public_net": {"ipv4": address["id"]},
+    }
+    created = call("POST", "/load_balancers", body)
+    balancer_id = created["load_balancer"]["id"]
+    path, actions = f"/load_balancers/{balancer_id}", f"/load_balancers/{balancer_id}/actions"
+    targets = call("GET", path)["load_balancer"]["targets"]
+    assert targets[0]["targets"][0]["health_status"][0] == {"listen_port": 443, "status": "healthy"}
+    call("POST", f"/servers/{server_id}/actions/poweroff")
+    status = call("GET", path)["load_balancer"]["targets"][1]["health_status"][0]
+    assert status == {"listen_port": 443, "status": "unhealthy", "detail": "layer4_timeout"}
+    call("POST", f"/servers/{server_id}/actions/poweron")
+    assert call("GET", f"/servers/{server_id}")["server"]["load_balancers"] == [balancer_id]
+    assert call("GET", f"/networks/{network_id}")["network"]["load_balancers"] == [balancer_id]
+    assert call("GET", f"/networks/{network_id}/members?type=load_balancer")["members"]
+    assert call("GET", f"/primary_ips/{address['id']}")["primary_ip"]["assignee_type"] == "load_balancer"
+    https = {**SERVICES[0], "protocol": "https", "listen_port": 9443, "http": {**TLS, "sticky_sessions": False}}
+    call("POST", f"{actions}/add_service", https)
+    call("POST", f"{actions}/update_service", {"listen_port": 9443, "http": {"redirect_http": True}})
+    call("POST", f"{actions}/delete_service", {"listen_port": 9443})
+    call("POST", f"{actions}/remove_target", {"type": "ip", "ip": {"ip": "203.0.113.7"}})
+    call("POST", f"{actions}/remove_target", {"type": "server", "server": {"id": server_id}})
+    call("POST", f"{actions}/disable_public_interface")
+    call("POST", f"{actions}/enable_public_interface")
+    call("POST", f"{actions}/add_target", {"type": "server", "server": {"id": server_id}, "use_private_ip": True})
+    call("POST", f"{actions}/change_algorithm", {"type": "least_connections"})
+    call("POST", f"{actions}/change_type", {"load_balancer_type": "lb21"})
+    call("POST", f"{actions}/change_dns_ptr", {"ip": address["ip"], "dns_ptr": "edge.example.com"})
+    call("POST", f"{actions}/detach_from_network", {"network": network_id})
+    call("POST", f"{actions}/attach_to_network", {"network": network_id, "ip": "10.0.1.70"})
+    call("POST", f"{actions}/change_protection", {"delete": True})
+    call("DELETE", path, status=423)
+    call("POST", f"{actions}/change_protection", {"delete": False})
+    call("PUT", path, {"name": "edge-2", "labels": {}})
+    call("GET", "/load_balancers?name=edge-2&label_selector=!a&sort=created:asc")
+    _reads(call, "/load_balancers", balancer_id, created["action"]["id"])
+    call("DELETE", path, status=200)
+    call("DELETE", f"/primary_ips/{address['id']}")
+
+
+def _volumes(call: Walk, server_id: int) -> None:
+    body = {"name": "data", "size": 10, "server": server_id, "format": "ext4", "automount": True, "labels": {"a": "b"}}
+    created = call("POST", "/volumes", body)
+    assert [action["command"] for action in created["next_actions"]] == ["attach_volume"]
+    volume_id = created["volume"]["id"]
+    path, actions = f"/volumes/{volume_id}", f"/volumes/{volume_id}/actions"
+    assert call("GET", f"/servers/{server_id}")["server"]["volumes"] == [volume_id]
+    call("DELETE", path, status=422)
+    call("POST", f"{actions}/resize", {"size": 12})
+    call("POST", f"{actions}/detach")
+    call("POST", f"{actions}/attach", {"server": server_id, "automount": False})
+    call("POST", f"{actions}/detach")
+    call("POST", f"{actions}/change_protection", {"delete": True})
+    call("DELETE", path, status=423)
+    call("POST", f"{actions}/change_protection", {"delete": False})
+    call("PUT", path, {"name": "data-2", "labels": {}})
+    call("GET", "/volumes?status=available&name=data-2&sort=name")
+    _reads(call, "/volumes", volume_id, created["action"]["id"])
+    call("DELETE", path)
+
+
 def _primary_ips(call: Walk, server_id: int) -> None:
     body = {"name": "stable", "type": "ipv4", "location": "fsn1", "auto_delete": False, "labels": {}}
     address = call("POST", "/primary_ips", body)["primary_ip"]
@@ -179,7 +278,8 @@ def _ends(call: Walk, network_id: int, server_id: int) -> None:
     call("DELETE", f"/placement_groups/{group['id']}")
     call("DELETE", f"/servers/{server_id}", status=200)
     call("DELETE", f"/networks/{network_id}")
-    for kind in ("servers", "networks", "ssh_keys", "placement_groups", "primary_ips"):
+    kinds = ("servers", "networks", "ssh_keys", "placement_groups", "primary_ips", "load_balancers", "volumes")
+    for kind in kinds:
         assert call("GET", f"/{kind}")[kind] == []
 
 
@@ -192,6 +292,8 @@ def test_every_operation_of_the_lab_answers_as_documented(
         network_id = _networks(call)
         server_id = _servers(call, network_id)
         _firewalls(call, server_id)
+        _load_balancers(call, network_id, server_id)
+        _volumes(call, server_id)
         _primary_ips(call, server_id)
         _ends(call, network_id, server_id)
     recorder.check()
@@ -202,11 +304,17 @@ def test_every_operation_of_the_lab_answers_as_documented(
     assert set(ROUTES) <= set(document.operations)
 
 
-# method, path, body, status, code. {network}, {server} and {firewall} are ids.
+SERVER = {"server_type": "cx23", "image": "debian-13"}
+BALANCER: dict[str, Any] = {"name": "balancer", "load_balancer_type": "lb11", "location": "fsn1"}
+TARGET: dict[str, Any] = {"type": "server", "server": {"id": "{server}"}}
+
+# method, path, body, status, code. Names in braces are ids, see the test below.
 REFUSED: list[tuple[str, str, Any, int, str]] = [
     ("GET", "/servers/1", None, 404, "not_found"),
-    ("GET", "/load_balancers", None, 404, "not_found"),
-    ("GET", "/volumes", None, 404, "not_found"),
+    ("GET", "/certificates", None, 404, "not_found"),
+    ("GET", "/load_balancers/1", None, 404, "not_found"),
+    ("GET", "/load_balancer_types/9", None, 404, "not_found"),
+    ("GET", "/volumes/1", None, 404, "not_found"),
     ("DELETE", "/pricing", None, 405, "method_not_allowed"),
     ("GET", "/actions", None, 410, "deprecated_api_endpoint"),
     ("GET", "/servers?sort=size", None, 422, "invalid_input"),
@@ -333,15 +441,150 @@ REFUSED: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/ssh_keys", {"name": "other", "public_key": KEY + "-with-another-comment"}, 409, "uniqueness_error"),
     ("POST", "/ssh_keys", {"name": "admin", "public_key": KEY}, 409, "uniqueness_error"),
     ("POST", "/placement_groups", {"name": "g", "type": "huddle"}, 422, "invalid_input"),
+    ("POST", "/load_balancers", {}, 422, "invalid_input"),
+    ("POST", "/load_balancers", {**BALANCER, "name": "lb", "location": "mars"}, 422, "invalid_input"),
+    ("POST", "/load_balancers", {**BALANCER, "name": "lb", "network_zone": ZONE}, 422, "invalid_input"),
+    ("POST", "/load_balancers", {**BALANCER, "name": "lb", "load_balancer_type": "lb99"}, 422, "invalid_input"),
+    ("POST", "/load_balancers", BALANCER, 409, "uniqueness_error"),
+    (
+        "POST",
+        "/load_balancers",
+        {**BALANCER, "name": "b", "services": SERVICES[:1] * 2},
+        412,
+        "source_port_already_used",
+    ),
+    ("POST", "/load_balancers", {**BALANCER, "name": "b", "targets": [TARGET] * 2}, 422, "target_already_defined"),
+    (
+        "POST",
+        "/load_balancers",
+        {**BALANCER, "name": "b", "targets": [{**TARGET, "use_private_ip": True}]},
+        422,
+        "load_balancer_not_attached_to_network",
+    ),
+    (
+        "POST",
+        "/load_balancers",
+        {**BALANCER, "name": "b", "public_interface": False},
+        422,
+        "load_balancer_not_attached_to_network",
+    ),
+    ("POST", "/load_balancers/{balancer}/actions/add_service", SERVICES[0], 412, "source_port_already_used"),
+    (
+        "POST",
+        "/load_balancers/{balancer}/actions/update_service",
+        {"listen_port": 443, "protocol": "udp"},
+        422,
+        "invalid_input",
+    ),
+    ("POST", "/load_balancers/{balancer}/actions/delete_service", {"listen_port": 1}, 404, "not_found"),
+    ("POST", "/load_balancers/{balancer}/actions/add_target", TARGET, 422, "target_already_defined"),
+    (
+        "POST",
+        "/load_balancers/{balancer}/actions/add_target",
+        {"type": "ip", "ip": {"ip": "{address}"}},
+        422,
+        "ip_not_owned",
+    ),
+    (
+        "POST",
+        "/load_balancers/{balancer}/actions/add_target",
+        {"type": "ip", "ip": {"ip": "10.0.1.200"}},
+        422,
+        "network_has_no_vswitch_subnet",
+    ),
+    (
+        "POST",
+        "/load_balancers/{balancer}/actions/add_target",
+        {"type": "server", "server": {"id": "{hidden}"}},
+        422,
+        "resolve_cloud_public_targets_error",
+    ),
+    (
+        "POST",
+        "/load_balancers/{balancer}/actions/add_target",
+        {"type": "server", "server": {"id": "{hidden}", "ip": "192.0.2.1"}},
+        422,
+        "ip_not_assigned_to_server",
+    ),
+    (
+        "POST",
+        "/load_balancers/{balancer}/actions/add_target",
+        {"type": "server", "server": {"id": "{away}"}, "use_private_ip": True},
+        422,
+        "resolve_cloud_private_targets_error",
+    ),
+    (
+        "POST",
+        "/load_balancers/{balancer}/actions/remove_target",
+        {"type": "ip", "ip": {"ip": "192.0.2.1"}},
+        404,
+        "not_found",
+    ),
+    (
+        "POST",
+        "/load_balancers/{balancer}/actions/attach_to_network",
+        {"network": "{network}"},
+        422,
+        "load_balancer_already_attached",
+    ),
+    ("POST", "/load_balancers/{balancer}/actions/detach_from_network", {"network": 1}, 404, "not_found"),
+    (
+        "POST",
+        "/load_balancers/{balancer}/actions/disable_public_interface",
+        None,
+        422,
+        "targets_without_use_private_ip",
+    ),
+    (
+        "POST",
+        "/load_balancers/{loose}/actions/disable_public_interface",
+        None,
+        422,
+        "load_balancer_not_attached_to_network",
+    ),
+    (
+        "POST",
+        "/load_balancers/{loose}/actions/attach_to_network",
+        {"network": "{network}", "ip": "10.0.0.1"},
+        422,
+        "ip_not_available",
+    ),
+    (
+        "POST",
+        "/load_balancers/{full}/actions/change_type",
+        {"load_balancer_type": "lb11"},
+        422,
+        "invalid_load_balancer_type",
+    ),
+    ("POST", "/volumes", {"name": "v", "size": 9, "location": "fsn1"}, 422, "invalid_input"),
+    ("POST", "/volumes", {"name": "v", "size": 10}, 422, "invalid_input"),
+    ("POST", "/volumes", {"name": "v", "size": 10, "location": "fsn1", "format": "fat"}, 422, "invalid_input"),
+    ("POST", "/volumes", {"name": "data", "size": 10, "location": "fsn1"}, 409, "uniqueness_error"),
+    ("POST", "/volumes/{volume}/actions/attach", {"server": "{server}"}, 422, "volume_already_attached"),
+    ("POST", "/volumes/{elsewhere}/actions/attach", {"server": "{server}"}, 422, "invalid_input"),
+    ("POST", "/volumes/{elsewhere}/actions/detach", None, 422, "service_error"),
+    ("POST", "/volumes/{volume}/actions/resize", {"size": 10}, 422, "invalid_input"),
+    ("DELETE", "/volumes/{volume}", None, 422, "service_error"),
+    (
+        "POST",
+        "/servers",
+        {"name": "b", "server_type": "cx23", "image": "debian-13", "volumes": ["{volume}"]},
+        422,
+        "volume_already_attached",
+    ),
 ]
 
 
-def _filled(value: Any, ids: dict[str, int]) -> Any:
+def _filled(value: Any, ids: dict[str, Any]) -> Any:
     if isinstance(value, dict):
         return {key: _filled(entry, ids) for key, entry in value.items()}
     if isinstance(value, list):
         return [_filled(entry, ids) for entry in value]
     return ids.get(value.strip("{}"), value) if isinstance(value, str) and value.startswith("{") else value
+
+
+def _made(call: Walk, kind: str, body: Any) -> int:
+    return int(call("POST", f"/{kind}", body)[kind.removesuffix("s")]["id"])
 
 
 def test_every_refusal_is_one_that_the_document_knows(tmp_path: Path, recorder: Recorder) -> None:
@@ -355,7 +598,29 @@ def test_every_refusal_is_one_that_the_document_knows(tmp_path: Path, recorder: 
         applied = [{"type": "server", "server": {"id": server["id"]}}]
         firewall = call("POST", "/firewalls", {"name": "f", "apply_to": applied})["firewall"]
         lab.stock("cx33", "hel1", False)
-        ids = {"network": network["id"], "server": server["id"], "firewall": firewall["id"]}
+        hidden = {"enable_ipv4": False, "enable_ipv6": True}
+        one_target = [{"type": "server", "server": {"id": server["id"]}}]
+        body = {**BALANCER, "network": network["id"], "services": SERVICES, "targets": one_target}
+        balancer = call("POST", "/load_balancers", body)["load_balancer"]
+        services = [{**SERVICES[0], "listen_port": port} for port in range(100, 106)]
+        volume = call("POST", "/volumes", {"name": "data", "size": 10, "server": server["id"]})["volume"]
+        ids = {
+            "network": network["id"],
+            "server": server["id"],
+            "firewall": firewall["id"],
+            "balancer": balancer["id"],
+            "address": balancer["public_net"]["ipv4"]["ip"],
+            "loose": _made(call, "load_balancers", {**BALANCER, "name": "loose"}),
+            "full": _made(
+                call,
+                "load_balancers",
+                {**BALANCER, "name": "full", "load_balancer_type": "lb21", "services": services},
+            ),
+            "hidden": _made(call, "servers", {**SERVER, "name": "hidden", "public_net": hidden}),
+            "away": _made(call, "servers", {**SERVER, "name": "away"}),
+            "volume": volume["id"],
+            "elsewhere": _made(call, "volumes", {"name": "elsewhere", "size": 10, "location": "nbg1"}),
+        }
         wrong = []
         for method, path, request, status, code in REFUSED:
             got, answer = lab.api(method, path.format(**ids), _filled(request, ids))

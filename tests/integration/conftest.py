@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.integration.playbook import ROOT, run_playbook
+from tests.integration.platform import Platform
+from tests.integration.playbook import KNOWN_HOSTS, run_playbook
 
-KNOWN_HOSTS = ROOT / "inventory" / "lab" / "known_hosts.txt"
 LAB = {"label": "frontdesk.lab=true"}
 
 
@@ -28,13 +28,40 @@ def docker_objects() -> list[str]:
         return [item.name for group in groups for item in group]
 
 
-@pytest.fixture(scope="module")
-def empty_lab() -> Iterator[None]:
-    """A lab without servers, whatever was there before, and nothing of it afterwards."""
-    KNOWN_HOSTS.unlink(missing_ok=True)
-    up = run_playbook("playbooks/lab.yml", "-e", "lab_state=reset")
-    assert up.returncode == 0, up.stdout + up.stderr
+ORDER = ("test_lab_machines", "test_provision", "test_site", "test_edge", "test_swarm_stack")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what needs an empty lab first and what needs the running platform after the story that builds it."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        return next((number for number, start in enumerate(ORDER) if name.startswith(start)), len(ORDER))
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def platform(lab_removed_at_the_end: None) -> Platform:
+    """The platform of `site.yml` in the lab, built unless it stands. It stays: what builds anew begins with an empty lab."""
+    for playbook in ("playbooks/lab.yml", "site.yml"):
+        run = run_playbook(playbook)
+        assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-3000:]
+    return Platform()
+
+
+@pytest.fixture(scope="session")
+def lab_removed_at_the_end() -> Iterator[None]:
+    """After the last test nothing of the lab is left but its images."""
     yield
     down = run_playbook("playbooks/lab.yml", "-e", "lab_state=absent", "-e", "lab_keep_images=true")
     assert down.returncode == 0, down.stdout + down.stderr
     assert docker_objects() == []
+
+
+@pytest.fixture(scope="module")
+def empty_lab(lab_removed_at_the_end: None) -> None:
+    """A lab without servers, whatever was there before."""
+    KNOWN_HOSTS.unlink(missing_ok=True)
+    up = run_playbook("playbooks/lab.yml", "-e", "lab_state=reset")
+    assert up.returncode == 0, up.stdout + up.stderr

@@ -18,6 +18,7 @@ from typing import Any
 import pexpect
 
 ROOT = Path(__file__).resolve().parents[2]
+KNOWN_HOSTS = ROOT / "inventory" / "lab" / "known_hosts.txt"
 ANSIBLE_PLAYBOOK = ROOT / ".venv" / "bin" / "ansible-playbook"
 
 
@@ -52,11 +53,12 @@ class PlaybookRun:
     @property
     def changes(self) -> list[tuple[str, str, str]]:
         """The writes that modules named, as sorted (action, kind, name)."""
-        return sorted(
-            (change["action"], change["kind"], change["name"])
-            for _task, _host, result in self.results
-            for change in result.get("changes", [])
-        )
+        return sorted((change["action"], change["kind"], change["name"]) for change in self.writes)
+
+    @property
+    def writes(self) -> list[dict[str, Any]]:
+        """The writes that modules named, in the order of the tasks."""
+        return [change for _task, _host, result in self.results for change in result.get("changes", [])]
 
     @property
     def messages(self) -> str:

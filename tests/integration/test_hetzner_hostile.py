@@ -31,11 +31,13 @@ from tests.hetzner_runs import (
     triples,
     use_quick_clock,
     wanted_project,
+    whole_project,
 )
 from tests.integration.playbook import ANSIBLE_PLAYBOOK, ROOT
 from tests.lab_cloud import running_lab_cloud
 
-KINDS = ("servers", "networks", "firewalls", "ssh_keys", "placement_groups")
+KINDS = ("servers", "networks", "firewalls", "ssh_keys", "placement_groups", "volumes", "load_balancers")
+OBJECTS = 9
 ALLOWED = {"owner": "test", "prune": False, "replace": [], "adopt": [], "delete_protected": [], "cost_confirmed": True}
 CORRELATION = re.compile(r"correlation id \w+")
 
@@ -48,13 +50,19 @@ def assert_right(project: Project, servers: int = 3) -> None:
     """Everything is there once, as wanted, and nothing is left to do."""
     project.lab.clear_faults()
     project.lab.idle()
-    assert project.run(wanted_project(servers))["changes"] == []
+    assert project.run(whole_project(servers))["changes"] == []
     counts = {kind: len(project.all(kind)) for kind in KINDS}
-    assert counts == {"servers": servers, "networks": 1, "firewalls": 1, "ssh_keys": 1, "placement_groups": 1}
+    assert counts == {**dict.fromkeys(KINDS, 1), "servers": servers}
     for number in range(1, servers + 1):
         live = project.live("servers", f"web-{number}")
         assert live["private_net"][0]["ip"] == f"10.0.1.{10 + number}"
         assert live["status"] == "running"
+    volume, balancer = project.live("volumes", "data"), project.live("load_balancers", "edge")
+    first = project.live("servers", "web-1")["id"]
+    assert (volume["server"], volume["protection"]["delete"]) == (first, True)
+    assert balancer["private_net"][0]["ip"] == "10.0.1.5"
+    assert [target["server"]["id"] for target in balancer["targets"]] == [first]
+    assert [service["listen_port"] for service in balancer["services"]] == [80, 443]
 
 
 def assert_one_sentence(text: str) -> None:
@@ -95,9 +103,9 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
 def test_one_run_gets_through(name: str, project: Project) -> None:
     for fields in FAULTS[name]:
         fault(project, **fields)
-    done = project.run(wanted_project())
-    assert len(done["changes"]) == 7
-    assert len(project.creations()) <= 7
+    done = project.run(whole_project())
+    assert len(done["changes"]) == OBJECTS
+    assert len(project.creations()) <= OBJECTS
     assert_right(project)
 
 
@@ -123,9 +131,10 @@ def test_lost_answers_of_changes(action: str, project: Project) -> None:
 
 
 def test_lost_answers_of_deletions(project: Project) -> None:
-    project.run(wanted_project())
+    project.run(whole_project())
     fault(project, effect="drop_after", method="DELETE", times=4)
-    assert len(project.run(NOTHING, prune=True)["changes"]) == 7
+    gone = project.run(NOTHING, prune=True, delete_protected=["volume/data"])
+    assert len(gone["changes"]) == OBJECTS
     assert all(project.all(kind) == [] for kind in KINDS)
 
 
@@ -143,11 +152,14 @@ def test_an_action_that_fails(command: str, project: Project) -> None:
     assert len([change for change in triples(result) if change[1] == "server"]) == 3
 
 
-@pytest.mark.parametrize("command", ["attach_to_network", "start_server"])
+@pytest.mark.parametrize(
+    "command",
+    ["attach_to_network", "start_server", "create_volume", "attach_volume", "create_load_balancer", "add_target"],
+)
 def test_the_next_run_finishes(command: str, project: Project) -> None:
     fault(project, effect="action_error", command=command, code="action_failed")
-    assert project.try_run(wanted_project())["failed"]
-    project.run(wanted_project())
+    assert project.try_run(whole_project())["failed"]
+    project.run(whole_project())
     assert_right(project)
 
 
@@ -189,7 +201,7 @@ def test_a_dead_api_is_one_sentence_in_bounded_time(monkeypatch: pytest.MonkeyPa
 def test_two_runs_at_once_make_nothing_twice(project: Project) -> None:
     def run() -> Any:
         client = HetznerClient(project.token, project.lab.endpoint, clock=quick_clock())
-        options = {**ALLOWED, "wait_timeout": 900, **wanted_project()}
+        options = {**ALLOWED, "wait_timeout": 900, **whole_project()}
         try:
             return converge(client, options, check_mode=False)
         except RunError as error:
@@ -197,14 +209,14 @@ def test_two_runs_at_once_make_nothing_twice(project: Project) -> None:
 
     results = in_parallel(run, run, run)
     assert [str(result) for result in results if isinstance(result, Exception)] == []
-    assert len(project.creations()) == 7
+    assert len(project.creations()) == OBJECTS
     created = [
         (change["kind"], change["name"])
         for result in results
         for change in result["changes"]
         if change["action"] == "create"
     ]
-    assert len(created) == len(set(created)) == 7
+    assert len(created) == len(set(created)) == OBJECTS
     assert_right(project)
 
 
@@ -229,7 +241,7 @@ def _start(project: Project) -> subprocess.Popen[str]:
         cwd=ROOT,
     )
     assert process.stdin
-    json.dump({**project.connection, "owner": "test", "cost_confirmed": True, **wanted_project()}, process.stdin)
+    json.dump({**project.connection, "owner": "test", "cost_confirmed": True, **whole_project()}, process.stdin)
     process.stdin.close()
     return process
 
@@ -246,6 +258,12 @@ MOMENTS = {
     "the first attachment": _posted("/attach_to_network"),
     "the last attachment": _posted("/attach_to_network", 3),
     "the first start": _posted("/poweron"),
+    "the volume": _posted("/volumes"),
+    "the load balancer": _posted("/load_balancers"),
+    "its attachment": lambda calls: any(
+        "/load_balancers/" in path and path.endswith("/attach_to_network") for _method, path in calls
+    ),
+    "its target": _posted("/add_target"),
 }
 
 
@@ -259,8 +277,8 @@ def test_killed_after(moment: str, project: Project) -> None:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    project.run(wanted_project())
-    assert len(project.creations()) == 7
+    project.run(whole_project())
+    assert len(project.creations()) == OBJECTS
     assert_right(project)
 
 

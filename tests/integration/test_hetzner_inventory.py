@@ -180,6 +180,24 @@ def test_a_warm_cache_needs_no_call(lab, source, cache):
     assert (first.warnings, second.warnings) == ([], [])
 
 
+def test_volumes_cost_one_call_more_and_come_with_their_device(lab, source, cache):
+    lab.project("disks", "disks-token", servers={"count": 2, "prefix": "disk"})
+    number = lab.api("GET", "/servers?name=disk-0001", token="disks-token")[1]["servers"][0]["id"]
+    volume = lab.api("POST", "/volumes", {"name": "data", "size": 10, "server": number}, token="disks-token")[1]
+    lab.idle()
+    lab.forget_requests()
+    path = source(api_token="disks-token", volumes=True, **cache)
+    found = run("-i", path, "--list")
+    [shown] = found.hosts["disk-0001"]["hcloud_volumes"]
+    device = volume["volume"]["linux_device"]
+    assert (shown["name"], shown["size"], shown["linux_device"]) == ("data", 10, device)
+    assert found.hosts["disk-0002"]["hcloud_volumes"] == []
+    assert paths(lab).count("/volumes") == 1
+    lab.forget_requests()
+    assert run("-i", path, "--list").stdout == found.stdout
+    assert paths(lab) == []
+
+
 def test_label_selector_and_status_reach_the_api(lab, source):
     path = source(
         api_token="shop-token", label_selector="group.frontdesk.platform/web=true,fleet=shop", status=["running"]

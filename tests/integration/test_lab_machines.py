@@ -1,12 +1,15 @@
 # Copyright: (c) 2026, the frontdesk.platform authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's real side, through the doors that users have: servers from the Hetzner API, SSH, packets, DNS, images, S3."""
+"""The lab's real side, through the doors that users have: Hetzner's API, SSH, packets, devices, DNS, images, S3."""
 
 from __future__ import annotations
 
+import http.client
+import itertools
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,9 +27,22 @@ from dnslib import QTYPE, RCODE, DNSRecord
 from hcloud.actions import ActionFailedException
 from hcloud.firewalls import FirewallResource, FirewallRule
 from hcloud.images import Image
+from hcloud.load_balancer_types import LoadBalancerType
+from hcloud.load_balancers import (
+    BoundLoadBalancer,
+    LoadBalancerAlgorithm,
+    LoadBalancerHealthCheck,
+    LoadBalancerHealthCheckHttp,
+    LoadBalancerService,
+    LoadBalancerTarget,
+    LoadBalancerTargetHealthStatus,
+    LoadBalancerTargetLabelSelector,
+)
+from hcloud.locations import Location
 from hcloud.networks import Network, NetworkSubnet
 from hcloud.server_types import ServerType
 from hcloud.servers import BoundServer
+from hcloud.volumes import BoundVolume
 
 pytestmark = pytest.mark.lab
 
@@ -40,6 +56,8 @@ KEY = Path.home() / ".cache" / "frontdesk" / "lab" / "id_ed25519"
 PRIVATE_RANGE = "10.99.0.0/16"
 PRIVATE_SUBNET = "10.99.1.0/24"
 WEB = 8080
+LISTENER = Path(__file__).with_name("proxy_listener.py")
+LISTENER_PORT = 8443
 ANYWHERE = ["0.0.0.0/0"]
 USER_DATA = """#cloud-config
 write_files:
@@ -94,6 +112,15 @@ def fetch_from_controller(address: str) -> bool:
         return False
 
 
+def start_unit(server: BoundServer, name: str, command: str) -> None:
+    """Have a program running on a server until its next restart."""
+    on(server, f"systemctl is-active -q {name} || systemd-run --quiet --collect --unit={name} {command}")
+
+
+def start_web(server: BoundServer) -> None:
+    start_unit(server, "web", f"python3 -m http.server {WEB} --directory /usr/share")
+
+
 @dataclass
 class World:
     """Two servers in one private network."""
@@ -137,8 +164,12 @@ def create_server(cloud: hcloud.Client, name: str, **more: Any) -> BoundServer:
 
 def remove_everything(cloud: hcloud.Client) -> None:
     """Remove what these tests, or a run of them that was killed, made."""
-    finish(*(server.delete() for server in cloud.servers.get_all() if server.name.startswith("machines-test")))
-    for group in (cloud.firewalls, cloud.networks, cloud.ssh_keys):
+    for group in (cloud.load_balancers, cloud.servers):
+        for item in group.get_all():
+            if item.name.startswith("machines-test"):
+                deletion = item.delete()
+                finish(getattr(deletion, "action", deletion))
+    for group in (cloud.volumes, cloud.firewalls, cloud.networks, cloud.ssh_keys):
         for item in group.get_all():
             if item.name.startswith("machines-test"):
                 item.delete()
@@ -156,7 +187,7 @@ def world(cloud: hcloud.Client) -> Iterator[World]:
     )
     for server in (one, two):
         wait_for_ssh(server)
-        on(server, f"systemd-run --quiet --unit=web python3 -m http.server {WEB} --directory /usr/share")
+        start_web(server)
         wait_until(
             lambda server=server: fetch_from_controller(server.public_net.ipv4.ip), "the web server does not start"
         )
@@ -346,7 +377,7 @@ def test_a_restart_of_a_server_keeps_its_networks_and_firewall(
     host_key = on(world.two, "cat /etc/ssh/ssh_host_ed25519_key.pub")
     engine.containers.get("frontdesk-lab-server-machines-test-2").restart()
     wait_for_ssh(world.two)
-    on(world.two, f"systemd-run --quiet --unit=web python3 -m http.server {WEB} --directory /usr/share")
+    start_web(world.two)
     wait_until(
         lambda: ssh(world.one, f"curl -sf -m 1 http://{world.private_ip(world.two)}:{WEB}/").returncode == 0,
         "no private way",
@@ -386,6 +417,341 @@ def test_power_through_the_api(world: World) -> None:
     wait_for_ssh(world.two)
     finish(world.two.reboot())
     wait_for_ssh(world.two)
+
+
+# -- load balancers ------------------------------------------------------------------------------------------
+
+CHECK = LoadBalancerHealthCheck("tcp", port=LISTENER_PORT, interval=3, timeout=1, retries=1)
+PROXIED = LoadBalancerService("tcp", 443, LISTENER_PORT, proxyprotocol=True, health_check=CHECK)
+BY_LABEL = LoadBalancerTarget(
+    "label_selector", label_selector=LoadBalancerTargetLabelSelector("machines-test=edge"), use_private_ip=True
+)
+
+
+@dataclass
+class Balancer:
+    """A load balancer in the servers' network. It has the servers that carry the label, by their private addresses."""
+
+    world: World
+    id: int
+    container: str = "frontdesk-lab-balancer-machines-test"
+
+    @property
+    def now(self) -> BoundLoadBalancer:
+        return self.world.cloud.load_balancers.get_by_id(self.id)
+
+    @property
+    def address(self) -> str:
+        return self.now.public_net.ipv4.ip
+
+    def health(self, port: int = 443) -> dict[int, LoadBalancerTargetHealthStatus]:
+        """What it says of its targets, by server."""
+        return {
+            target.server.id: status
+            for target in self.now.targets[0].targets
+            for status in target.health_status
+            if status.listen_port == port
+        }
+
+    def wait_for_health(self, port: int = 443, **wanted: str) -> None:
+        """Wait until each server of the world (`one`, `two`) has this status."""
+        expected = {getattr(self.world, name).id: status for name, status in wanted.items()}
+        wait_until(
+            lambda: {number: status.status for number, status in self.health(port).items()} == expected,
+            f"the targets do not become {wanted}",
+        )
+
+    def ask(self, address: str | None = None) -> tuple[str, str]:
+        """Ask through it: which server answers, and which client it saw."""
+        answer = requests.get(f"http://{address or self.address}:443/", timeout=5).text
+        name, client = answer.split()
+        return name, client
+
+
+def put_label(server: BoundServer, wanted: bool) -> None:
+    server.update(labels={"machines-test": "edge"} if wanted else {})
+
+
+def start_listener(server: BoundServer) -> None:
+    start_unit(server, "listener", "python3 /root/proxy_listener.py")
+
+
+@pytest.fixture(scope="module")
+def balancer(world: World) -> Iterator[Balancer]:
+    for server in (world.one, world.two):
+        assert ssh(server, "cat > /root/proxy_listener.py", LISTENER.read_bytes()).returncode == 0
+    created = world.cloud.load_balancers.create(
+        "machines-test",
+        LoadBalancerType("lb11"),
+        location=Location("fsn1"),
+        network=world.network,
+        services=[PROXIED],
+        targets=[BY_LABEL],
+    )
+    finish(created.action)
+    yield Balancer(world, created.load_balancer.id)
+    finish(world.cloud.load_balancers.get_by_id(created.load_balancer.id).delete().action)
+
+
+@pytest.fixture
+def both(balancer: Balancer) -> Balancer:
+    """The balancer with both servers behind it, healthy."""
+    for server in (balancer.world.one, balancer.world.two):
+        put_label(server, True)
+        start_listener(server)
+    balancer.wait_for_health(one="healthy", two="healthy")
+    return balancer
+
+
+def test_visitors_addresses_arrive_by_proxy_protocol(both: Balancer, engine: docker.DockerClient) -> None:
+    gateway = engine.networks.get(PUBLIC_NETWORK).attrs["IPAM"]["Config"][0]["Gateway"]
+    assert {both.ask() for _n in range(4)} == {("machines-test-1", gateway), ("machines-test-2", gateway)}
+    visitor = both.world.two
+    name_and_client = on(visitor, f"curl -sf -m 5 http://{both.address}:443/").split()
+    assert name_and_client[1] == visitor.public_net.ipv4.ip
+    private = both.now.private_net[0].ip
+    seen = {on(visitor, f"curl -sf -m 5 http://{private}:443/").split()[1]}
+    assert seen == {both.world.private_ip(visitor)}
+
+
+def test_targets_follow_a_label(both: Balancer) -> None:
+    put_label(both.world.two, False)
+    both.wait_for_health(one="healthy")
+    assert {both.ask()[0] for _n in range(4)} == {"machines-test-1"}
+    put_label(both.world.two, True)
+    both.wait_for_health(one="healthy", two="healthy")
+    assert {both.ask()[0] for _n in range(4)} == {"machines-test-1", "machines-test-2"}
+
+
+def test_health_follows_the_listener(both: Balancer) -> None:
+    on(both.world.one, "systemctl stop listener")
+    both.wait_for_health(one="unhealthy", two="healthy")
+    assert both.health()[both.world.one.id].detail == "layer4_no_connection"
+    assert {both.ask()[0] for _n in range(4)} == {"machines-test-2"}
+    start_listener(both.world.one)
+    both.wait_for_health(one="healthy", two="healthy")
+
+
+def test_http_checks_read_the_answer(both: Balancer) -> None:
+    for server in (both.world.one, both.world.two):
+        start_web(server)
+    http_check = LoadBalancerHealthCheckHttp(path="/", domain="lab.test", status_codes=["2??"], response="dict")
+    check = LoadBalancerHealthCheck("http", port=WEB, interval=3, timeout=1, retries=1, http=http_check)
+    service = LoadBalancerService("http", 80, WEB, proxyprotocol=False, health_check=check)
+    finish(both.now.add_service(service))
+    try:
+        # /usr/share, which the servers' web server shows, has a folder `dict` and certainly no `dict-of-the-moon`.
+        both.wait_for_health(80, one="healthy", two="healthy")
+        assert requests.get(f"http://{both.address}/", timeout=5).ok
+        http_check.response = "dict-of-the-moon"
+        finish(both.now.update_service(service))
+        both.wait_for_health(80, one="unhealthy", two="unhealthy")
+        assert {status.detail for status in both.health(80).values()} == {"unexpected_http_content"}
+        http_check.path = "/nothing-here"
+        finish(both.now.update_service(service))
+        wait_until(
+            lambda: {status.http_status_code for status in both.health(80).values()} == {404},
+            "the status code does not show",
+        )
+        assert {status.detail for status in both.health(80).values()} == {"unexpected_http_status"}
+    finally:
+        finish(both.now.delete_service(service))
+
+
+class Load:
+    """Requests without a pause, on new connections and on one that is kept, until the block ends."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.answered = 0
+        self.failed: list[str] = []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(kept,)) for kept in (False, False, True)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, kept: bool) -> None:
+        connection = http.client.HTTPConnection(self.address, 443, timeout=5)
+        while not self._stop.is_set():
+            try:
+                connection.request("GET", "/")
+                connection.getresponse().read()
+                self.answered += 1
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(f"{'kept' if kept else 'new'}: {error!r}")
+                connection.close()
+            if not kept:
+                connection.close()
+
+
+def test_changes_under_load_fail_no_request(both: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
+    changes = 0
+    with Load(both.address) as load:
+        for round_ in range(3):
+            extra = LoadBalancerService("tcp", 9000 + round_, LISTENER_PORT, proxyprotocol=True, health_check=CHECK)
+            algorithm = ("least_connections", "round_robin")[round_ % 2]
+            finish(both.now.add_service(extra))
+            finish(both.now.change_algorithm(LoadBalancerAlgorithm(algorithm)))
+            put_label(both.world.two, False)
+            both.wait_for_health(one="healthy")
+            put_label(both.world.two, True)
+            both.wait_for_health(one="healthy", two="healthy")
+            finish(both.now.delete_service(extra))
+            changes += 5
+    assert load.failed == []
+    assert load.answered > 500
+    with capsys.disabled():
+        print(f"\n{changes} changes of a load balancer: {load.answered} requests, {len(load.failed)} failed")
+
+
+def test_without_public_interface_only_the_network_reaches_it(both: Balancer) -> None:
+    public, private = both.address, both.now.private_net[0].ip
+    finish(both.now.disable_public_interface())
+    with pytest.raises(requests.RequestException):
+        both.ask(public)
+    on(both.world.two, f"curl -sf -m 5 http://{private}:443/")
+    finish(both.now.enable_public_interface())
+    assert both.ask(public)
+
+
+def test_a_balancer_outlives_restarts(both: Balancer, engine: docker.DockerClient) -> None:
+    with Load(both.address) as load:
+        engine.containers.get("frontdesk-lab-labcloud").restart()
+        wait_for_lab_cloud()
+    assert load.failed == []
+    both.wait_for_health(one="healthy", two="healthy")
+    container = engine.containers.get(both.container)
+    assert container.attrs["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    container.restart()
+
+    def both_answer() -> bool:
+        try:
+            return len({both.ask()[0] for _n in range(4)}) == 2
+        except requests.RequestException:
+            return False
+
+    wait_until(both_answer, "the balancer does not come back")
+
+
+def test_a_deleted_balancer_leaves_nothing(world: World, engine: docker.DockerClient) -> None:
+    created = world.cloud.load_balancers.create(
+        "machines-test-other", LoadBalancerType("lb11"), location=Location("fsn1"), services=[PROXIED]
+    )
+    finish(created.action)
+    container = engine.containers.get("frontdesk-lab-balancer-machines-test-other")
+    finish(created.load_balancer.delete().action)
+    with pytest.raises(docker.errors.NotFound):
+        container.reload()
+    left = (
+        engine.containers.get("frontdesk-lab-labcloud").exec_run(["ls", "/var/lib/balancers"]).output.decode().split()
+    )
+    assert str(created.load_balancer.id) not in left
+
+
+# -- volumes -------------------------------------------------------------------------------------------------
+
+
+def loop_files() -> list[str]:
+    """The files of this machine's loop devices that belong to volumes of the lab."""
+    files = (path.read_text().strip() for path in Path("/sys/block").glob("loop*/loop/backing_file"))
+    return [file for file in files if "frontdesk-lab-volume-" in file]
+
+
+def mount(server: BoundServer, volume: BoundVolume) -> None:
+    on(server, f"mkdir -p /mnt/data && mount {volume.linux_device} /mnt/data")
+
+
+def bytes_of(server: BoundServer, volume: BoundVolume) -> int:
+    return int(on(server, f"blockdev --getsize64 {volume.linux_device}"))
+
+
+@pytest.fixture
+def volume(world: World) -> Iterator[Callable[..., BoundVolume]]:
+    """Make a volume of 10 GB at the first server; it is gone after the test."""
+    made = []
+    numbers = itertools.count(1)
+
+    def make(file_system: str | None = "ext4") -> BoundVolume:
+        created = world.cloud.volumes.create(10, f"machines-test-{next(numbers)}", server=world.one, format=file_system)
+        finish(created.action, *created.next_actions)
+        made.append(created.volume.id)
+        return world.cloud.volumes.get_by_id(created.volume.id)
+
+    yield make
+    for volume_id in made:
+        found = world.cloud.volumes.get_by_id(volume_id)
+        if found.server is not None:
+            finish(found.detach())
+        found.delete()
+    wait_until(lambda: loop_files() == [], "devices of deleted volumes are left")
+
+
+@pytest.mark.parametrize("file_system", ["ext4", "xfs"])
+def test_a_volume_takes_its_content_along(world: World, volume: Any, file_system: str) -> None:
+    data = volume(file_system)
+    mount(world.one, data)
+    assert on(world.one, "findmnt -n -o FSTYPE /mnt/data") == file_system
+    on(world.one, "echo kept > /mnt/data/file")
+    # Nobody has unmounted it: what was written is there all the same.
+    finish(data.detach())
+    assert ssh(world.one, f"test -e {data.linux_device}").returncode != 0
+    assert ssh(world.one, "findmnt /mnt/data").returncode != 0
+    finish(data.attach(world.two))
+    mount(world.two, data)
+    assert on(world.two, "cat /mnt/data/file") == "kept"
+
+
+def test_a_volume_grows_in_place(world: World, volume: Any) -> None:
+    # ext4 would do, too, where the machine's root has CAP_SYS_RESOURCE; without it ext4 grows only while unmounted.
+    data = volume("xfs")
+    mount(world.one, data)
+    on(world.one, "echo kept > /mnt/data/file")
+    assert bytes_of(world.one, data) == 10 * 1024**3
+    finish(data.resize(12))
+    assert bytes_of(world.one, data) == 12 * 1024**3
+    on(world.one, "xfs_growfs /mnt/data")
+    assert int(on(world.one, "df --output=size -B1G /mnt/data | tail -n 1")) >= 11
+    assert on(world.one, "cat /mnt/data/file") == "kept"
+
+
+def test_a_volume_is_there_after_every_kind_of_start(world: World, volume: Any, engine: docker.DockerClient) -> None:
+    data = volume()
+    mount(world.one, data)
+    on(world.one, "echo kept > /mnt/data/file && sync")
+
+    def off_and_on() -> None:
+        finish(world.one.power_off())
+        finish(world.one.power_on())
+
+    starts: dict[str, Callable[[], object]] = {
+        "reboot through the API": lambda: finish(world.one.reboot()),
+        "off and on": off_and_on,
+        "from outside": lambda: engine.containers.get("frontdesk-lab-server-machines-test-1").restart(),
+        "restart of the lab cloud": lambda: engine.containers.get("frontdesk-lab-labcloud").restart(),
+    }
+    for name, start in starts.items():
+        start()
+        wait_for_lab_cloud()
+        wait_for_ssh(world.one)
+        if name != "restart of the lab cloud":
+            mount(world.one, data)
+        assert on(world.one, "cat /mnt/data/file") == "kept", name
+        assert bytes_of(world.one, data) == 10 * 1024**3, name
+
+
+def test_a_rebuilt_server_has_its_volume(world: World, volume: Any) -> None:
+    data = volume()
+    finish(world.one.rebuild(Image(name="debian-13")).action)
+    wait_for_ssh(world.one)
+    mount(world.one, data)
 
 
 # -- life of servers and networks ----------------------------------------------------------------------------

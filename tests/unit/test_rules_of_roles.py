@@ -102,6 +102,15 @@ LAB = {"frontdesk_master_key": LAB_MASTER_KEY, "frontdesk_environment": "lab"}
 HETZNER = {"name": "a", "server_types": ["cx33"], "locations": ["fsn1"], "image": "debian-13"}
 NETWORK = {"name": "n", "ip_range": "10.20.0.0/16"}
 TCP = {"direction": "in", "protocol": "tcp", "port": "80"}
+PAIR = {"name": "web", "certificate": "", "key": ""}
+COMPONENT: dict[str, Any] = {"name": "web", "check": {"host": "web", "port": 80}}
+VOLUME = {"name": "v", "size": 10, "location": "fsn1"}
+BALANCER = {"name": "b", "type": "lb11", "location": "fsn1"}
+
+
+def balancer(**more: Any) -> dict[str, Any]:
+    return {"hetzner_load_balancers": [{**BALANCER, **more}]}
+
 
 # What is changed, and the beginning and a part of each fault that this makes.
 CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
@@ -130,6 +139,14 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     (
         with_server(0, labels={"group.frontdesk.platform/x": "true"}),
         [("frontdesk_servers[0].labels", "are reserved")],
+    ),
+    (
+        {"frontdesk_load_balancer_ip": "10.21.0.5"},
+        [('frontdesk_load_balancer_ip = "10.21.0.5"', "inside frontdesk_private_subnet (10.20.0.0/24)")],
+    ),
+    (
+        {"frontdesk_load_balancer_ip": "10.20.0.11"},
+        [('frontdesk_load_balancer_ip = "10.20.0.11"', "that no server has")],
     ),
     ({"frontdesk_master_key": "short"}, [("frontdesk_master_key (secret, not shown)", "32 bytes or more")]),
     ({"frontdesk_master_key": ""}, [("frontdesk_master_key is empty", "openssl rand -hex 32")]),
@@ -311,17 +328,22 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"hetzner_owner": "x y"}, [('hetzner_owner = "x y"', "label's value")]),
     ({"hetzner_prune": "maybe"}, [('hetzner_prune = "maybe"', "true or false")]),
     (
-        {"hetzner_networks": [{**NETWORK, "name": ""}], "hetzner_servers": []},
+        {"hetzner_networks": [{**NETWORK, "name": ""}], "hetzner_servers": [], "hetzner_load_balancers": []},
         [('hetzner_networks[0].name = ""', "1 to 128")],
     ),
     (
-        {"hetzner_networks": [{**NETWORK, "ip_range": "10.0.0.0/25"}], "hetzner_servers": []},
+        {
+            "hetzner_networks": [{**NETWORK, "ip_range": "10.0.0.0/25"}],
+            "hetzner_servers": [],
+            "hetzner_load_balancers": [],
+        },
         [("hetzner_networks[0].ip_range =", "/24 or larger")],
     ),
     (
         {
             "hetzner_networks": [{**NETWORK, "subnets": [{"ip_range": "10.9.0.0/24", "network_zone": "eu-central"}]}],
             "hetzner_servers": [],
+            "hetzner_load_balancers": [],
         },
         [("hetzner_networks[0].subnets =", "inside the network (10.20.0.0/16)")],
     ),
@@ -337,6 +359,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
                 }
             ],
             "hetzner_servers": [],
+            "hetzner_load_balancers": [],
         },
         [("hetzner_networks[0].subnets =", "one network zone")],
     ),
@@ -373,6 +396,101 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
         [('hetzner_placement_groups[0].name = "acme"', "takes 10 servers")],
     ),
     ({"hetzner_servers": [{**HETZNER, "user_data": "ö" * 16385}]}, [("hetzner_servers[0].user_data", "32 KiB")]),
+    ({"traefik_stack": "Edge"}, [('traefik_stack = "Edge"', "lower case")]),
+    (
+        {"traefik_certificates": [PAIR], "traefik_hash_key": "short"},
+        [("traefik_hash_key (secret, not shown)", "16 characters")],
+    ),
+    ({"traefik_certificates": [{**PAIR, "name": "A b"}]}, [("traefik_certificates[0].name", "lower case")]),
+    ({"traefik_certificates": [PAIR, PAIR]}, [("traefik_certificates (secret", "more than one")]),
+    (
+        {"traefik_certificates": [{**PAIR, "certificate": "text"}]},
+        [("traefik_certificates (secret, not shown)", "is not a certificate in PEM form")],
+    ),
+    ({"traefik_proxy_protocol_trusted": ["0.0.0.0/0"]}, [("traefik_proxy_protocol_trusted[0]", "own address")]),
+    ({"traefik_forwarded_headers_trusted": ["proxy"]}, [("traefik_forwarded_headers_trusted[0]", "pretend")]),
+    ({"traefik_rate_limit_average": -1}, [("traefik_rate_limit_average = -1", "0 for no limit")]),
+    ({"traefik_rate_limit_period": 0}, [("traefik_rate_limit_period = 0", "from 1 on")]),
+    ({"traefik_rate_limit_burst": 0}, [("traefik_rate_limit_burst = 0", "every request would be refused")]),
+    ({"traefik_in_flight_limit": -1}, [("traefik_in_flight_limit = -1", "0 for no limit")]),
+    ({"traefik_retry_attempts": 0}, [("traefik_retry_attempts = 0", "from 1 to 10")]),
+    ({"traefik_refresh_seconds": 60}, [("traefik_refresh_seconds = 60", "1 to 15")]),
+    ({"traefik_balancer_interval": -1}, [("traefik_balancer_interval = -1", "no balancer")]),
+    ({"traefik_balancer_timeout": 0}, [("traefik_balancer_timeout = 0", "from 1 on")]),
+    ({"traefik_balancer_retries": -1}, [("traefik_balancer_retries = -1", "number of checks")]),
+    ({"traefik_drain_seconds": -1}, [("traefik_drain_seconds = -1", "number of seconds")]),
+    ({"status_page_stack": "x" * 22}, [("status_page_stack =", "1 to 21")]),
+    ({"status_page_host": "https://status.acme.example"}, [("status_page_host =", "nothing around it")]),
+    ({"status_page_replicas": 0}, [("status_page_replicas = 0", "from 1 on")]),
+    ({"status_page_check_interval": 0}, [("status_page_check_interval = 0", "from 1 on")]),
+    ({"status_page_drain_seconds": 1}, [("status_page_drain_seconds = 1", "2 seconds or more")]),
+    (
+        {"status_page_components": [{**COMPONENT, "name": f"c{number}"} for number in range(26)]},
+        [("status_page_components = 26", "room for 25")],
+    ),
+    ({"status_page_components": [COMPONENT, COMPONENT]}, [('status_page_components = ["web"]', "more than one")]),
+    ({"status_page_components": [{**COMPONENT, "name": ""}]}, [("status_page_components[0].name", "1 to 60")]),
+    (
+        {"status_page_components": [{**COMPONENT, "description": "x" * 201}]},
+        [("status_page_components[0].description", "(201 here)")],
+    ),
+    (
+        {"status_page_components": [{**COMPONENT, "url": "javascript:alert(1)"}]},
+        [("status_page_components[0].url", "https://")],
+    ),
+    (
+        {"status_page_components": [{**COMPONENT, "check": {"host": "a b", "port": 80}}]},
+        [("status_page_components[0].check", "as host")],
+    ),
+    (
+        {"status_page_components": [{**COMPONENT, "check": {**COMPONENT["check"], "path": "/a b"}}]},
+        [("status_page_components[0].check", "begins with a slash")],
+    ),
+    (
+        {"status_page_components": [{**COMPONENT, "check": {**COMPONENT["check"], "host_header": "a b"}}]},
+        [("status_page_components[0].check", "host_header is a host name")],
+    ),
+    ({"swarm_managers": ["a", "b"]}, [("swarm_managers =", "2 managers survive no more failures")]),
+    ({"swarm_managers": ["a", "a", "b"]}, [('swarm_managers = ["a"]', "more than once")]),
+    ({"swarm_advertise_address": "203.0.113.7"}, [('swarm_advertise_address = "203.0.113.7"', "private IPv4")]),
+    ({"swarm_address_pools": []}, [("swarm_address_pools = []", "10.0.0.0/8")]),
+    ({"swarm_address_pools": ["192.0.2.0/24"]}, [('swarm_address_pools[0] = "192.0.2.0/24"', "RFC 1918")]),
+    ({"swarm_address_pools": ["10.200.0.0/25"]}, [("swarm_address_pools[0] =", "size /24 does not fit")]),
+    ({"swarm_address_pools": ["172.20.0.0/16"]}, [("swarm_address_pools[0] =", "172.16.0.0/12")]),
+    (
+        {"swarm_address_pools": ["10.16.0.0/12"], "swarm_private_networks": ["10.20.0.0/16"]},
+        [("swarm_address_pools[0] =", "overlaps with the network of the servers (10.20.0.0/16)")],
+    ),
+    ({"swarm_subnet_size": 30}, [("swarm_subnet_size = 30", "16 to 29")]),
+    ({"swarm_data_path_port": 80}, [("swarm_data_path_port = 80", "1024 to 49151")]),
+    ({"swarm_mtu": 145}, [("swarm_mtu = 145", "1450 at Hetzner")]),
+    ({"swarm_node_labels": {"a b": "c"}}, [("swarm_node_labels =", "names of labels")]),
+    ({"swarm_label_prefix": ""}, [('swarm_label_prefix = ""', "every label would be ours")]),
+    ({"swarm_networks": [{"name": "ingress"}]}, [("swarm_networks[0].name =", "named otherwise")]),
+    ({"swarm_networks": [{"name": "a"}, {"name": "a"}]}, [('swarm_networks = ["a"]', "more than once")]),
+    ({"swarm_task_history_limit": -1}, [("swarm_task_history_limit = -1", "from 0")]),
+    ({"swarm_node_certificate_days": 0}, [("swarm_node_certificate_days = 0", "from 1")]),
+    ({"swarm_wait_timeout": 0}, [("swarm_wait_timeout = 0", "give seconds")]),
+    ({"hetzner_volumes": [{**VOLUME, "name": "-v"}]}, [('hetzner_volumes[0].name = "-v"', "at both ends")]),
+    ({"hetzner_volumes": [VOLUME, VOLUME]}, [('hetzner_volumes = ["v"]', "more than one volume")]),
+    ({"hetzner_volumes": [{**VOLUME, "size": 9}]}, [("hetzner_volumes[0].size = 9", "10 to 10240")]),
+    ({"hetzner_volumes": [{"name": "v", "size": 10}]}, [("hetzner_volumes[0].name", "by server or location")]),
+    ({"hetzner_volumes": [{**VOLUME, "server": "x"}]}, [("hetzner_volumes[0].server", "not in hetzner_servers")]),
+    (balancer(name=""), [("hetzner_load_balancers[0].name", "1 to 128")]),
+    ({"hetzner_load_balancers": [BALANCER] * 2}, [("hetzner_load_balancers =", "more than one load balancer")]),
+    (balancer(network_zone="eu-central"), [("hetzner_load_balancers[0].name", "not by both")]),
+    (balancer(networks=[{"name": "x"}]), [("hetzner_load_balancers[0].networks", "in one at most")]),
+    (balancer(targets=[{}]), [("hetzner_load_balancers[0].targets", "one of them only")]),
+    (balancer(targets=[{"server": "x"}]), [("hetzner_load_balancers[0].targets", "not in hetzner_servers")]),
+    (
+        balancer(targets=[{"label_selector": "a=b", "use_private_ip": True}]),
+        [("hetzner_load_balancers[0].targets", "needs one of the networks")],
+    ),
+    (balancer(services=[{"listen_port": 80}] * 2), [("hetzner_load_balancers[0].services", "this listen_port")]),
+    (
+        balancer(services=[{"listen_port": 80, "health_check": {"interval": 2, "timeout": 1, "retries": 1}}]),
+        [("hetzner_load_balancers[0].services", "3 to 60 seconds")],
+    ),
 ]
 
 

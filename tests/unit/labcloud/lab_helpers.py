@@ -6,21 +6,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labcloud.machines import (
-    MISSING,
-    OFF,
-    RUNNING,
-    FirewallRule,
-    MachineError,
-    MachineSpec,
-    PrivateAddress,
-)
+from labcloud.balancers import BalancerSpec, Health
+from labcloud.machine_specs import FirewallRule, MachineError, MachineSpec, PrivateAddress
+from labcloud.machines import MISSING, OFF, RUNNING, Wanted
+from labcloud.volumes import VolumeSpec
 from tests.lab_cloud import LabCloud, running_lab_cloud
 
 ZONE = "eu-central"
@@ -37,9 +33,11 @@ class RememberingMachines:
         self.networks: dict[int, str] = {}
         self.rules: dict[int, Sequence[FirewallRule] | None] = {}
         self.broken: dict[str, str] = {}
-        self.started_with: tuple[Any, ...] = ()
+        self.started_with = Wanted()
+        self.balancers = RememberingBalancers(self)
+        self.volumes = RememberingVolumes(self)
 
-    def _note(self, name: str, *arguments: Any) -> None:
+    def note(self, name: str, *arguments: Any) -> None:
         self.calls.append((name, *arguments))
         if name in self.broken:
             raise MachineError(self.broken[name])
@@ -47,54 +45,48 @@ class RememberingMachines:
     def names(self) -> list[str]:
         return [call[0] for call in self.calls]
 
-    async def start(
-        self,
-        wanted: Sequence[MachineSpec],
-        networks: Mapping[int, str],
-        firewalls: Mapping[int, Sequence[FirewallRule] | None],
-        running: set[int],
-    ) -> None:
-        self._note("start")
-        self.started_with = (list(wanted), dict(networks), dict(firewalls), set(running))
+    async def start(self, wanted: Wanted) -> None:
+        self.note("start")
+        self.started_with = wanted
 
     async def create_network(self, network_id: int, ip_range: str) -> None:
-        self._note("create_network", network_id, ip_range)
+        self.note("create_network", network_id, ip_range)
         self.networks[network_id] = ip_range
 
     async def delete_network(self, network_id: int) -> None:
-        self._note("delete_network", network_id)
+        self.note("delete_network", network_id)
         self.networks.pop(network_id, None)
 
     async def create(self, spec: MachineSpec) -> None:
-        self._note("create", spec)
+        self.note("create", spec)
         self.states.setdefault(spec.server_id, OFF)
 
     async def delete(self, server_id: int) -> None:
-        self._note("delete", server_id)
+        self.note("delete", server_id)
         self.states.pop(server_id, None)
 
     async def power_on(self, server_id: int) -> None:
-        self._note("power_on", server_id)
+        self.note("power_on", server_id)
         self.states[server_id] = RUNNING
 
     async def power_off(self, server_id: int) -> None:
-        self._note("power_off", server_id)
+        self.note("power_off", server_id)
         self.states[server_id] = OFF
 
     async def shutdown(self, server_id: int) -> None:
-        self._note("shutdown", server_id)
+        self.note("shutdown", server_id)
 
     async def reboot(self, server_id: int) -> None:
-        self._note("reboot", server_id)
+        self.note("reboot", server_id)
 
     async def attach(self, server_id: int, address: PrivateAddress) -> None:
-        self._note("attach", server_id, address)
+        self.note("attach", server_id, address)
 
     async def detach(self, server_id: int, network_id: int) -> None:
-        self._note("detach", server_id, network_id)
+        self.note("detach", server_id, network_id)
 
     async def set_firewall(self, server_id: int, public_ipv4: str | None, rules: Sequence[FirewallRule] | None) -> None:
-        self._note("set_firewall", server_id, public_ipv4, rules)
+        self.note("set_firewall", server_id, public_ipv4, rules)
         self.rules[server_id] = rules
 
     async def state(self, server_id: int) -> str:
@@ -102,7 +94,59 @@ class RememberingMachines:
         return self.states.get(server_id, MISSING)
 
     async def close(self) -> None:
-        self._note("close")
+        self.note("close")
+
+
+class RememberingBalancers:
+    """The balancers of such machines. `healths` holds what each would say of its targets."""
+
+    def __init__(self, machines: RememberingMachines) -> None:
+        self._machines = machines
+        self.specs: dict[int, BalancerSpec] = {}
+        self.healths: dict[int, Health] = {}
+
+    async def put(self, spec: BalancerSpec) -> None:
+        self._machines.note("put_balancer", spec)
+        self.specs[spec.balancer_id] = spec
+
+    async def delete(self, balancer_id: int) -> None:
+        self._machines.note("delete_balancer", balancer_id)
+        self.specs.pop(balancer_id, None)
+
+    async def health(self, balancer_id: int) -> Health:
+        await asyncio.sleep(0)
+        if "health" in self._machines.broken:
+            raise MachineError(self._machines.broken["health"])
+        return self.healths.get(balancer_id, {})
+
+
+class RememberingVolumes:
+    """The volumes of such machines; `servers` maps a volume to the server that has it."""
+
+    def __init__(self, machines: RememberingMachines) -> None:
+        self._machines = machines
+        self.sizes: dict[int, int] = {}
+        self.servers: dict[int, int] = {}
+
+    async def create(self, spec: VolumeSpec) -> None:
+        self._machines.note("create_volume", spec)
+        self.sizes.setdefault(spec.volume_id, spec.size_gb)
+
+    async def delete(self, volume_id: int) -> None:
+        self._machines.note("delete_volume", volume_id)
+        self.sizes.pop(volume_id, None)
+
+    async def resize(self, volume_id: int, size_gb: int) -> None:
+        self._machines.note("resize_volume", volume_id, size_gb)
+        self.sizes[volume_id] = size_gb
+
+    async def attach(self, volume_id: int, server_id: int) -> None:
+        self._machines.note("attach_volume", volume_id, server_id)
+        self.servers[volume_id] = server_id
+
+    async def detach(self, volume_id: int, server_id: int) -> None:
+        self._machines.note("detach_volume", volume_id, server_id)
+        self.servers.pop(volume_id, None)
 
 
 @pytest.fixture
@@ -138,3 +182,11 @@ def refusal(lab: LabCloud, method: str, path: str, body: Any = None, token: str 
     status, answer = lab.api(method, path, body, token)
     assert status >= 400, answer
     return status, answer["error"]["code"]
+
+
+def wait_until(condition: Callable[[], Any]) -> None:
+    """Wait for a condition that nothing announces."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -12,7 +12,7 @@ import pytest
 
 from labcloud.docker_engine import EngineError
 from labcloud.docker_firewall import HostFirewall, render
-from labcloud.machines import FirewallRule, MachineError
+from labcloud.machine_specs import FirewallRule, MachineError
 
 SERVICES = "198.18.0.2-198.18.0.9"
 EVERYWHERE = ("0.0.0.0/0", "::/0")

@@ -19,11 +19,11 @@ from labcloud.docker_machines import (
     container_body,
     find_overlap,
     network_body,
-    network_name,
     parse_routes,
     seed_files,
 )
-from labcloud.machines import MachineError, MachineSpec, PrivateAddress
+from labcloud.docker_networks import network_name
+from labcloud.machine_specs import MachineError, MachineSpec, PrivateAddress
 
 ENVIRONMENT = {
     "LABCLOUD_SERVER_IMAGE": "frontdesk-lab/server:1",
@@ -31,6 +31,9 @@ ENVIRONMENT = {
     "LABCLOUD_PUBLIC_NETWORK": "198.18.3.0/24",
     "LABCLOUD_RESOLVER": "198.18.3.4",
     "LABCLOUD_FIREWALL_CONTAINER": "frontdesk-lab-firewall",
+    "LABCLOUD_SERVICES_IMAGE": "frontdesk-lab/services:1",
+    "LABCLOUD_BALANCER_VOLUME": "frontdesk-lab-balancers",
+    "LABCLOUD_BALANCER_FOLDER": "/var/lib/balancers",
 }
 SETTINGS = Settings.from_environment(ENVIRONMENT)
 SPEC = MachineSpec(

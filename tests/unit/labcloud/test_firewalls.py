@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labcloud.machines import FirewallRule
+from labcloud.machine_specs import FirewallRule
 from tests.lab_cloud import LabCloud, running_lab_cloud
 from tests.unit.labcloud.lab_helpers import ORDER, RememberingMachines, make, refusal, server
 

@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labcloud.machines import OFF, MachineSpec, NoMachines, PrivateAddress
+from labcloud.machine_specs import MachineSpec, PrivateAddress
+from labcloud.machines import OFF, NoMachines, Wanted
 from tests.lab_cloud import LabCloud, running_lab_cloud
-from tests.unit.labcloud.lab_helpers import KEY, ORDER, RememberingMachines, make, make_network, server
+from tests.unit.labcloud.lab_helpers import KEY, ORDER, RememberingMachines, make, make_network, server, wait_until
 
 
 @pytest.fixture
@@ -28,12 +28,6 @@ def real_lab(tmp_path: Path, machines: RememberingMachines) -> Iterator[LabCloud
     # `docker` only says that the machines are real; what stands there is given.
     with running_lab_cloud(tmp_path, machines, machines="docker") as lab:
         yield lab
-
-
-def _until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never became true"
 
 
 def _action(lab: LabCloud, answer: dict[str, Any]) -> dict[str, Any]:
@@ -135,19 +129,19 @@ def test_a_mistake_of_the_machines_ends_the_action_too(real_lab: LabCloud, machi
 def test_the_status_follows_the_real_power_state(real_lab: LabCloud, machines: RememberingMachines) -> None:
     node = make(real_lab, "/servers", ORDER)
     machines.states[node["id"]] = OFF  # somebody has shut it down from the inside
-    _until(lambda: server(real_lab, node["id"])["status"] == "off")
+    wait_until(lambda: server(real_lab, node["id"])["status"] == "off")
     machines.states.pop(node["id"])
-    _until(lambda: server(real_lab, node["id"])["status"] == "unknown")
+    wait_until(lambda: server(real_lab, node["id"])["status"] == "unknown")
 
 
 def test_a_shutdown_takes_as_long_as_the_machine(real_lab: LabCloud, machines: RememberingMachines) -> None:
     node = make(real_lab, "/servers", ORDER)
     _status, answer = real_lab.api("POST", f"/servers/{node['id']}/actions/shutdown")
     path = f"/actions/{answer['action']['id']}"
-    _until(lambda: real_lab.api("GET", path)[1]["action"]["status"] == "success")
+    wait_until(lambda: real_lab.api("GET", path)[1]["action"]["status"] == "success")
     assert server(real_lab, node["id"])["status"] == "running"
     machines.states[node["id"]] = OFF
-    _until(lambda: server(real_lab, node["id"])["status"] == "off")
+    wait_until(lambda: server(real_lab, node["id"])["status"] == "off")
 
 
 def test_a_lab_whose_machines_cannot_start_says_so(tmp_path: Path) -> None:
@@ -182,7 +176,7 @@ async def _power_of(machines: NoMachines) -> list[str]:
     await machines.power_on(1)
     await machines.create(spec)  # one that exists stays as it is
     found.append(await machines.state(1))
-    await machines.start([spec], {}, {}, set())
+    await machines.start(Wanted(servers=[spec]))
     found.append(await machines.state(1))
     return found
 

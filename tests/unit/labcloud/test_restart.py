@@ -97,16 +97,16 @@ def test_at_its_start_the_service_tells_the_machines_everything(tmp_path: Path) 
         node = make(lab, "/servers", {**order, "user_data": "#cloud-config\n"})
         off = make(lab, "/servers", {**ORDER, "name": "off", "start_after_create": False})
         lab.restart()
-        specs, networks, firewalls, running = machines.started_with
-        assert [(spec.server_id, spec.name) for spec in specs] == [(node["id"], "node"), (off["id"], "off")]
-        assert specs[0].public_ipv4 == "198.18.0.10"
-        assert specs[0].private[0].ip == "10.0.1.1"
-        assert specs[0].user_data == "#cloud-config\n"
-        assert (specs[0].image, specs[0].cores, specs[0].memory_gb) == ("debian-13", 2, 4.0)
-        assert networks == {network["id"]: "10.0.0.0/16"}
-        assert [rule.port for rule in firewalls[node["id"]]] == ["22"]
-        assert firewalls[off["id"]] is None
-        assert running == {node["id"]}
+        wanted = machines.started_with
+        assert [(spec.server_id, spec.name) for spec in wanted.servers] == [(node["id"], "node"), (off["id"], "off")]
+        assert wanted.servers[0].public_ipv4 == "198.18.0.10"
+        assert wanted.servers[0].private[0].ip == "10.0.1.1"
+        assert wanted.servers[0].user_data == "#cloud-config\n"
+        assert (wanted.servers[0].image, wanted.servers[0].cores, wanted.servers[0].memory_gb) == ("debian-13", 2, 4.0)
+        assert wanted.networks == {network["id"]: "10.0.0.0/16"}
+        assert [rule.port for rule in wanted.firewalls[node["id"]] or ()] == ["22"]
+        assert wanted.firewalls[off["id"]] is None
+        assert wanted.running == {node["id"]}
 
 
 def test_settings_come_from_the_environment(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from .control import BadRequest, Control
 from .faults import Faults
 from .hetzner import gateway
 from .hetzner.cloud import Cloud
-from .machines import MachineError, Machines, NoMachines
+from .machine_specs import MachineError
+from .machines import Machines, NoMachines
 from .request_log import RequestLog
 from .settings import Settings
 from .state import State

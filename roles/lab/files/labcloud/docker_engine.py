@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from .machines import MachineError
+from .machine_specs import MachineError
 
 # The oldest engine that the lab supports (20.10) speaks this version, newer ones still accept it.
 API_VERSION = "v1.41"
@@ -94,6 +94,27 @@ class Engine:
         output = await self._send("POST", f"/exec/{execution}/start", json={"Detach": False, "Tty": True})
         code = (await self.call("GET", f"/exec/{execution}/json"))["ExitCode"]
         return int(code), output.text
+
+    async def run(self, body: Mapping[str, Any]) -> tuple[int, str]:
+        """Run a container to its end and remove it; return its exit code and what it printed."""
+        container = (await self.call("POST", "/containers/create", body=body))["Id"]
+        try:
+            await self.call("POST", f"/containers/{container}/start")
+            ended = await self.call("POST", f"/containers/{container}/wait", params={"condition": "not-running"})
+            return int(ended["StatusCode"]), await self.logs(container)
+        finally:
+            await self.call("DELETE", f"/containers/{container}", params={"force": "true", "v": "true"}, accept={404})
+
+    async def logs(self, container: str) -> str:
+        """Return what a container without a terminal has printed; the engine puts eight bytes before each part."""
+        params = {"stdout": "true", "stderr": "true", "tail": "50"}
+        raw = (await self._send("GET", f"/containers/{container}/logs", accept={404}, params=params)).content
+        parts = []
+        while len(raw) >= 8:
+            size = int.from_bytes(raw[4:8], "big")
+            parts.append(raw[8 : 8 + size])
+            raw = raw[8 + size :]
+        return b"".join(parts).decode(errors="replace")
 
     async def events(self, **wanted: list[str]) -> AsyncIterator[dict[str, Any]]:
         """Yield the engine's events from now on, until the connection ends."""

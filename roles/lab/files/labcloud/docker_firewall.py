@@ -22,7 +22,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from .docker_engine import Engine, EngineError, tar_of
-from .machines import FirewallRule, MachineError
+from .machine_specs import FirewallRule, MachineError
 
 TABLE = "inet frontdesk_lab"
 # Before Docker's own chains (priority 0), after connection tracking and address translation.

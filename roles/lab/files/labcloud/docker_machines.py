@@ -14,14 +14,17 @@ import contextlib
 import ipaddress
 import json
 import logging
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .docker_balancers import BalancerPlace, DockerBalancers
 from .docker_engine import Engine, EngineError, filters, tar_of
 from .docker_firewall import HostFirewall
-from .machines import MISSING, OFF, RUNNING, FirewallRule, MachineError, MachineSpec, PrivateAddress
+from .docker_networks import all_of, connect, disconnect, network_name, place
+from .docker_volumes import DockerVolumes
+from .machine_specs import FirewallRule, MachineError, MachineSpec, PrivateAddress
+from .machines import MISSING, OFF, RUNNING, Wanted
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,8 @@ class Settings:
     """Where servers live.
 
     Their image, the public network (name and CIDR), their resolver's address, the name of the container that
-    writes the firewalls, and the engine's socket.
+    writes the firewalls, the image of balancers and helpers, the volume that balancers share with the lab cloud and
+    where it is mounted, and the engine's socket.
     """
 
     image: str
@@ -56,6 +60,9 @@ class Settings:
     public_range: str
     resolver: str
     firewall: str
+    services_image: str
+    balancer_volume: str
+    balancer_folder: str
     socket_path: str = "/var/run/docker.sock"
 
     @classmethod
@@ -67,6 +74,9 @@ class Settings:
                 public_range=environment["LABCLOUD_PUBLIC_NETWORK"],
                 resolver=environment["LABCLOUD_RESOLVER"],
                 firewall=environment["LABCLOUD_FIREWALL_CONTAINER"],
+                services_image=environment["LABCLOUD_SERVICES_IMAGE"],
+                balancer_volume=environment["LABCLOUD_BALANCER_VOLUME"],
+                balancer_folder=environment["LABCLOUD_BALANCER_FOLDER"],
             )
         except KeyError as error:
             raise MachineError(f"LABCLOUD_MACHINES=docker needs the environment variable {error.args[0]}") from None
@@ -86,11 +96,6 @@ def container_name(spec: MachineSpec) -> str:
 def volume_name(server_id: int) -> str:
     """Return the name of the volume for a server's own engine, which cannot store images on the container's layers."""
     return f"frontdesk-lab-server-{server_id}-docker"
-
-
-def network_name(network_id: int) -> str:
-    """Return the name of a private network; it sorts after the public one's."""
-    return f"frontdesk-lab-b-private-{network_id}"
 
 
 def seed_files(spec: MachineSpec) -> dict[str, str]:
@@ -188,14 +193,6 @@ def find_overlap(
     return None
 
 
-async def _all(*calls: Awaitable[Any]) -> None:
-    """Wait for all, then raise the first error: no call goes on unseen behind an error of another."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-
-
 class DockerMachines:
     """The Machines of a lab on one Docker engine."""
 
@@ -203,6 +200,11 @@ class DockerMachines:
         self._settings = settings
         self._engine = Engine(settings.socket_path)
         self._firewall = HostFirewall(self._engine, settings.firewall, settings.services)
+        place_ = BalancerPlace(
+            settings.services_image, settings.public_network, settings.balancer_volume, settings.balancer_folder
+        )
+        self.balancers = DockerBalancers(self._engine, place_, {LAB_LABEL: "true"})
+        self.volumes = DockerVolumes(self._engine, settings.services_image, {LAB_LABEL: "true"}, self._inspect)
         self._cgroup_version = ""
         self._watcher: asyncio.Task[None] | None = None
 
@@ -212,26 +214,25 @@ class DockerMachines:
 
     # -- service start ---------------------------------------------------------------------------------------
 
-    async def start(
-        self,
-        wanted: Sequence[MachineSpec],
-        networks: Mapping[int, str],
-        firewalls: Mapping[int, Sequence[FirewallRule] | None],
-        running: AbstractSet[int],
-    ) -> None:
-        specs = {spec.server_id: spec for spec in wanted}
+    async def start(self, wanted: Wanted) -> None:
+        specs = {spec.server_id: spec for spec in wanted.servers}
         await self._firewall.prepare()
         # First of all the rules: no server may be reachable for a moment longer than its firewall allows.
         await self._firewall.set_all(
             {
                 number: (address, tuple(rules))
-                for number, rules in firewalls.items()
+                for number, rules in wanted.firewalls.items()
                 if rules is not None and number in specs and (address := specs[number].public_ipv4)
             }
         )
-        await self._remove_unknown(specs, networks)
-        await _all(*(self.create_network(number, ip_range) for number, ip_range in networks.items()))
-        await _all(*(self._restore(spec, spec.server_id in running) for spec in wanted))
+        await self._remove_unknown(specs, wanted.networks)
+        await all_of(*(self.create_network(number, ip_range) for number, ip_range in wanted.networks.items()))
+        # A server finds its volumes there when it starts.
+        await self.volumes.start(wanted.volumes)
+        await all_of(
+            self.balancers.start(wanted.balancers),
+            *(self._restore(spec, spec.server_id in wanted.running) for spec in wanted.servers),
+        )
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch())
 
@@ -239,10 +240,10 @@ class DockerMachines:
         """Remove servers and networks of earlier runs that the database does not know."""
         found = await self._containers(SERVER_LABEL)
         numbers = {int(container["Labels"][SERVER_LABEL]) for container in found}
-        await _all(*(self._remove(number) for number in numbers - set(specs)))
+        await all_of(*(self._remove(number) for number in numbers - set(specs)))
         existing = await self._engine.call("GET", "/networks", params=filters(label=[NETWORK_LABEL]))
         known = {int(network["Labels"][NETWORK_LABEL]) for network in existing}
-        await _all(*(self.delete_network(number) for number in known - set(networks)))
+        await all_of(*(self.delete_network(number) for number in known - set(networks)))
 
     async def _restore(self, spec: MachineSpec, is_running: bool) -> None:
         details = await self._inspect(spec.server_id)
@@ -253,21 +254,16 @@ class DockerMachines:
         if details is None:
             await self.create(spec)
         else:
-            await self._restore_networks(spec, details)
+            await self._restore_networks(spec, details["Id"])
+            await self.volumes.show(spec.server_id)
         await (self.power_on(spec.server_id) if is_running else self.power_off(spec.server_id))
 
-    async def _restore_networks(self, spec: MachineSpec, details: Mapping[str, Any]) -> None:
-        """Put a server back into its networks: they may have been made anew while the service was down."""
-        existing = await self._engine.call("GET", "/networks")
-        numbers = {network["Name"]: network["Id"] for network in existing}
+    async def _restore_networks(self, spec: MachineSpec, container: str) -> None:
+        """Put a server back into its networks."""
         wanted = {network_name(address.network_id): address.ip for address in spec.private}
         if spec.public_ipv4:
             wanted[self._settings.public_network] = spec.public_ipv4
-        for name, endpoint in details["NetworkSettings"]["Networks"].items():
-            if name not in wanted or endpoint["NetworkID"] not in ("", numbers.get(name)):
-                await self._disconnect(name, details["Id"])
-        for name, address in wanted.items():
-            await self._connect(spec.server_id, name, address)
+        await place(self._engine, container, wanted)
 
     # -- networks --------------------------------------------------------------------------------------------
 
@@ -289,32 +285,17 @@ class DockerMachines:
         details = await self._engine.call("GET", f"/networks/{name}", accept={404})
         if details is None:
             return
-        await _all(*(self._disconnect(name, container) for container in details.get("Containers") or {}))
+        await all_of(*(disconnect(self._engine, name, container) for container in details.get("Containers") or {}))
         await self._engine.call("DELETE", f"/networks/{name}", accept={404})
 
     async def attach(self, server_id: int, address: PrivateAddress) -> None:
         """Connect a server. Alias addresses need nothing: a bridge carries whatever the server configures."""
-        await self._connect(server_id, network_name(address.network_id), address.ip)
-
-    async def _connect(self, server_id: int, name: str, address: str) -> None:
-        details = await self._require(server_id)
-        present = details["NetworkSettings"]["Networks"]
-        if (present.get(name, {}).get("IPAMConfig") or {}).get("IPv4Address") == address:
-            return
-        # The engine's own network "none" excludes every other.
-        for obstacle in {name, "none"} & set(present):
-            await self._disconnect(obstacle, details["Id"])
-        body = {"Container": details["Id"], "EndpointConfig": {"IPAMConfig": {"IPv4Address": address}}}
-        await self._engine.call("POST", f"/networks/{name}/connect", body=body)
+        await connect(self._engine, await self._require(server_id), network_name(address.network_id), address.ip)
 
     async def detach(self, server_id: int, network_id: int) -> None:
         details = await self._require(server_id)
         if network_name(network_id) in details["NetworkSettings"]["Networks"]:
-            await self._disconnect(network_name(network_id), details["Id"])
-
-    async def _disconnect(self, network: str, container: str) -> None:
-        body = {"Container": container, "Force": True}
-        await self._engine.call("POST", f"/networks/{network}/disconnect", body=body, accept={404})
+            await disconnect(self._engine, network_name(network_id), details["Id"])
 
     # -- servers ---------------------------------------------------------------------------------------------
 
@@ -330,6 +311,7 @@ class DockerMachines:
                 await self.attach(spec.server_id, address)
             content = tar_of(seed_files(spec))
             await self._engine.call("PUT", f"/containers/{container}/archive", params={"path": "/"}, content=content)
+            await self.volumes.show(spec.server_id)
         except MachineError:
             await self._remove(spec.server_id)
             raise
@@ -369,6 +351,8 @@ class DockerMachines:
     async def power_on(self, server_id: int) -> None:
         container = (await self._require(server_id))["Id"]
         await self._engine.call("POST", f"/containers/{container}/start")
+        # Its first process has done so already, unless the server was made from an older image.
+        await self.volumes.show(server_id)
 
     async def power_off(self, server_id: int) -> None:
         container = (await self._require(server_id))["Id"]

@@ -12,75 +12,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from .balancers import Balancers, BalancerSpec, NoBalancers
+from .machine_specs import FirewallRule, MachineSpec, PrivateAddress
+from .volumes import NoVolumes, Volumes, VolumeSpec
 
 RUNNING = "running"
 OFF = "off"
 MISSING = "missing"
 
 
-class MachineError(Exception):
-    """A real thing could not be made, changed or removed. The text is one sentence for the user of the API."""
-
-
 @dataclass(frozen=True)
-class PrivateAddress:
-    """A server's place in one network: its fixed address and the alias addresses (IPv4, without prefix length)."""
+class Wanted:
+    """All that the database wants to be there.
 
-    network_id: int
-    ip: str
-    alias_ips: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class MachineSpec:
-    """Everything a server is made from.
-
-    `public_ipv4` is None for a server without public IPv4; `ssh_public_keys` are in authorized_keys form, for root;
-    `user_data` is handed to cloud-init as it is (may be empty); `image` is the name, such as `debian-13`.
+    `networks` maps a network's id to its address range, `firewalls` a server's id to its rules (None = no
+    firewall), `running` holds the ids of servers that are to be powered on.
     """
 
-    server_id: int
-    name: str
-    public_ipv4: str | None
-    private: tuple[PrivateAddress, ...]
-    ssh_public_keys: tuple[str, ...]
-    user_data: str
-    image: str
-    cores: int
-    memory_gb: float
-
-
-@dataclass(frozen=True)
-class FirewallRule:
-    """One rule of a Hetzner firewall.
-
-    `direction` is in or out, `protocol` one of tcp, udp, icmp, esp, gre; `port` (tcp and udp only) is `80`, `80-85`
-    or `any`; `networks` are the sources of an "in" rule and the destinations of an "out" rule, in CIDR form.
-    """
-
-    direction: str
-    protocol: str
-    port: str | None
-    networks: tuple[str, ...]
+    servers: Sequence[MachineSpec] = ()
+    networks: Mapping[int, str] = field(default_factory=dict)
+    firewalls: Mapping[int, Sequence[FirewallRule] | None] = field(default_factory=dict)
+    running: AbstractSet[int] = frozenset()
+    balancers: Sequence[BalancerSpec] = ()
+    volumes: Sequence[VolumeSpec] = ()
 
 
 class Machines(Protocol):
     """What a lab needs from the real side. Every method is idempotent and raises MachineError when it fails."""
 
-    async def start(
-        self,
-        wanted: Sequence[MachineSpec],
-        networks: Mapping[int, str],
-        firewalls: Mapping[int, Sequence[FirewallRule] | None],
-        running: AbstractSet[int],
-    ) -> None:
-        """Make the real things equal the database at the start of the service.
+    @property
+    def balancers(self) -> Balancers:
+        """The load balancers."""
 
-        `networks` maps a network's id to its address range, `firewalls` a server's id to its rules (None = no
-        firewall), `running` holds the ids of servers that are to be powered on.
-        """
+    @property
+    def volumes(self) -> Volumes:
+        """The volumes."""
+
+    async def start(self, wanted: Wanted) -> None:
+        """Make the real things equal the database at the start of the service."""
 
     async def create_network(self, network_id: int, ip_range: str) -> None:
         """Make a private network of this CIDR range."""
@@ -138,16 +110,12 @@ class NoMachines:
     def __init__(self) -> None:
         """Start without any server."""
         self._states: dict[int, str] = {}
+        self.balancers = NoBalancers()
+        self.volumes = NoVolumes()
 
-    async def start(
-        self,
-        wanted: Sequence[MachineSpec],
-        _networks: Mapping[int, str],
-        _firewalls: Mapping[int, Sequence[FirewallRule] | None],
-        running: AbstractSet[int],
-    ) -> None:
+    async def start(self, wanted: Wanted) -> None:
         """Take the power states over."""
-        self._states = {spec.server_id: RUNNING if spec.server_id in running else OFF for spec in wanted}
+        self._states = {spec.server_id: RUNNING if spec.server_id in wanted.running else OFF for spec in wanted.servers}
 
     async def create_network(self, _network_id: int, _ip_range: str) -> None:
         """Do nothing."""

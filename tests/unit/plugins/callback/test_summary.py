@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ansible_collections.frontdesk.platform.plugins.callback.summary import COLUMNS, run_line
+from ansible_collections.frontdesk.platform.plugins.callback.summary import SERVICES, run_line
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.table import render_table
 
 
@@ -20,7 +20,7 @@ def test_the_table_aligns_its_columns_and_leaves_out_an_empty_one():
         {"service": "lab-1", "url": "198.18.0.10", "health": "ok", "login": "root"},
         {"service": "Lab cloud", "url": "http://127.0.0.1:8480", "health": "DOWN"},
     ]
-    assert render_table(rows, COLUMNS) == [
+    assert render_table(rows, SERVICES) == [
         "SERVICE    WHERE                  HEALTH  LOG IN",
         "---------  ---------------------  ------  ------",
         "lab-1      198.18.0.10            ok      root",

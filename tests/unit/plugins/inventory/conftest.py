@@ -24,6 +24,20 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client 
 
 SERVERS = json.loads(Path(__file__).with_name("servers.json").read_text())
 NETWORKS = [{"id": 4711, "name": "internal"}, {"id": 4712, "name": "backup"}, {"id": 4713, "name": "unused"}]
+VOLUMES = [
+    {
+        "id": number,
+        "name": name,
+        "size": 10,
+        "linux_device": f"/dev/disk/by-id/scsi-0HC_Volume_{number}",
+        "format": "ext4",
+        "labels": {"tier": "data"},
+        "server": server,
+        "status": "available",
+    }
+    for number, name, server in ((82, "second", 42), (81, "first", 42), (83, "free", None), (84, "other", 43))
+]
+LISTS = {"networks": NETWORKS, "volumes": VOLUMES}
 
 
 def _recorded(kind: str = "plain", **changes: Any) -> dict[str, Any]:
@@ -68,7 +82,9 @@ class Client:
         if self.token in self.cloud.errors:
             raise self.cloud.errors[self.token]
         assert path == f"/{key}"
-        return deepcopy(NETWORKS if key == "networks" else self.cloud.servers.get(self.token, []))
+        if key in LISTS:
+            return deepcopy(LISTS[key])
+        return deepcopy(self.cloud.servers.get(self.token, []))
 
 
 @pytest.fixture

@@ -167,6 +167,34 @@ def test_networks_are_listed_only_for_private_networks(cloud, inventory, recorde
     assert [path for _token, _endpoint, path, _params in cloud.asked[1:]] == ["/servers", "/networks"]
 
 
+def test_volumes_are_listed_only_when_asked_for_and_attached(cloud, inventory, recorded):
+    cloud.servers["token"] = [recorded("ipv6_only")]
+    found = inventory(a={**TOKEN, "volumes": True})
+    assert [path for _token, _endpoint, path, _params in cloud.asked] == ["/servers"]
+    assert [variables(found, name)["hcloud_volumes"] for name in found.hosts] == [[]]
+    cloud.servers["token"] = [recorded("ipv6_only", volumes=[81])]
+    cloud.asked.clear()
+    inventory(a=TOKEN)
+    inventory(a={**TOKEN, "volumes": True})
+    assert [path for _token, _endpoint, path, _params in cloud.asked] == ["/servers", "/servers", "/volumes"]
+
+
+def test_a_host_knows_its_volumes_and_how_to_mount_them(cloud, inventory, recorded):
+    cloud.servers["token"] = [recorded("plain", id=42, volumes=[81, 82]), recorded("ipv6_only", id=44)]
+    found = inventory(a={**TOKEN, "volumes": True})
+    with_two, without = (variables(found, name)["hcloud_volumes"] for name in found.hosts)
+    assert without == []
+    assert [volume["name"] for volume in with_two] == ["first", "second"]
+    assert with_two[0] == {
+        "id": 81,
+        "name": "first",
+        "size": 10,
+        "linux_device": "/dev/disk/by-id/scsi-0HC_Volume_81",
+        "format": "ext4",
+        "labels": {"tier": "data"},
+    }
+
+
 def test_the_api_filters_by_label_and_status(cloud, inventory):
     inventory(a={**TOKEN, "label_selector": "env in (prod)", "status": ["running", "off"]})
     params = {"sort": "id:asc", "label_selector": "env in (prod)", "status": ["running", "off"]}

@@ -126,6 +126,7 @@ def test_a_second_project_does_not_renew_the_first(cloud, inventory, recorded, c
         {"status": ["running"]},
         {"api_endpoint": "http://elsewhere/v1"},
         {"api_token": "other"},
+        {"volumes": True},
     ],
 )
 def test_what_the_api_filters_has_an_entry_of_its_own(cloud, inventory, clock, options, changed):

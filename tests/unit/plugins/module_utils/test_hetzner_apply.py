@@ -12,10 +12,11 @@ import pytest
 from ansible_collections.frontdesk.platform.plugins.module_utils import hetzner_apply
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_actions import ActionPoller, actions_in
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import HetznerError
-from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import World
+from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_kinds import KINDS
+from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import Kind, World
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_read import read_kinds, settle
 from ansible_collections.frontdesk.platform.plugins.module_utils.http_client import Clock
-from tests.hetzner_runs import NOTHING, Project, triples, wanted_project
+from tests.hetzner_runs import NOTHING, Project, triples, wanted_project, whole_project
 
 
 def fault(project: Project, effect: str, **fields: Any) -> None:
@@ -99,6 +100,68 @@ class TestOthers:
         assert result["changes"] == []
 
 
+class TestDoneMeanwhile:
+    """What the list did not show yet, as when a run was killed and its last action went on."""
+
+    def planned_before(self, project: Project, write: Any) -> Any:
+        """A run whose first reading is followed by a write of another one."""
+        real, writes = read_kinds, [write]
+
+        def late(client: Any, kinds: Any) -> Any:
+            found = real(client, kinds)
+            if writes:
+                writes.pop()()
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_read.read_kinds", late)
+            return project.try_run(whole_project(1))
+
+    def undo_and_do(self, project: Project, kind: str, undo: str, do: str, body: Any) -> Any:
+        project.run(whole_project(1))
+        path = f"/{kind}/{project.all(kind)[0]['id']}/actions"
+        network = project.live("networks", "main")["id"]
+        undone = {"network": network} if "network" in undo else {}
+        project.api("POST", f"{path}/{undo}", {**undone, **({"listen_port": 443} if "service" in undo else {})})
+        return self.planned_before(project, lambda: project.api("POST", f"{path}/{do}", body(project)))
+
+    @pytest.mark.parametrize(
+        ("kind", "undo", "do", "body"),
+        [
+            ("volumes", "detach", "attach", lambda project: {"server": project.live("servers", "web-1")["id"]}),
+            (
+                "load_balancers",
+                "delete_service",
+                "add_service",
+                lambda project: {
+                    "listen_port": 443,
+                    "protocol": "tcp",
+                    "destination_port": 443,
+                    "proxyprotocol": True,
+                    "health_check": project.live("load_balancers", "edge")["services"][0]["health_check"],
+                },
+            ),
+            (
+                "load_balancers",
+                "detach_from_network",
+                "attach_to_network",
+                lambda project: {"network": project.live("networks", "main")["id"], "ip": "10.0.1.5"},
+            ),
+        ],
+    )
+    def test_is_no_failure(self, kind: str, undo: str, do: str, body: Any, project: Project) -> None:
+        result = self.undo_and_do(project, kind, undo, do, body)
+        assert not result.get("failed"), result["msg"]
+        assert not project.run(whole_project(1))["changed"]
+
+    def test_another_effect_is_one(self, project: Project) -> None:
+        def elsewhere(project: Project) -> Any:
+            return {"network": project.live("networks", "main")["id"], "ip": "10.0.1.77"}
+
+        result = self.undo_and_do(project, "load_balancers", "detach_from_network", "attach_to_network", elsewhere)
+        assert "load_balancer_already_attached" in result["msg"]
+
+
 class TestFailures:
     def test_an_action_error_tells_what_was_done(self, project: Project) -> None:
         fault(project, "action_error", command="attach_to_network", code="action_failed", message="no luck")
@@ -114,7 +177,7 @@ class TestFailures:
         assert "And 2 more" in result["msg"]
 
     def test_an_answer_of_another_form(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(hetzner_apply, "_known", lambda created: created["a-field-that-is-not-there"])
+        monkeypatch.setattr(Kind, "known", lambda self, created: created["a-field-that-is-not-there"])
         assert "another form than documented" in project.try_run(wanted_project(0))["msg"]
 
     def test_a_system_that_does_not_stop_is_switched_off(
@@ -203,7 +266,7 @@ class TestSettle:
 
     def settled(self, *looks: Any, timeout: float = 60) -> World:
         world = World("test", {"server": [self.server("initializing")]})
-        settle(FakeClient(*looks), world, timeout)  # type: ignore[arg-type]
+        settle(FakeClient(*looks), world, KINDS, timeout)  # type: ignore[arg-type]
         return world
 
     def test_waits_until_a_half_made_server_rests(self) -> None:
@@ -223,4 +286,4 @@ class TestSettle:
 
     def test_servers_of_others_are_their_affair(self) -> None:
         world = World("me", {"server": [self.server("initializing")]})
-        settle(FakeClient(AssertionError("a look")), world, 60)  # type: ignore[arg-type]
+        settle(FakeClient(AssertionError("a look")), world, KINDS, 60)  # type: ignore[arg-type]

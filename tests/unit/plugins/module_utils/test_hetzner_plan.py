@@ -68,6 +68,31 @@ ROUTES = st.lists(
     unique_by=lambda route: route["destination"],
     max_size=2,
 )
+BALANCERS = st.fixed_dictionaries(
+    {"name": st.sampled_from(["one", "two"]), "type": st.sampled_from(["lb11", "lb21"]), "location": st.just("fsn1")},
+    optional={
+        "labels": LABELS,
+        "algorithm": st.sampled_from(["round_robin", "least_connections"]),
+        "delete_protection": st.booleans(),
+        "targets": st.lists(st.sampled_from(["a=b", "c in (d,e)"]), unique=True, max_size=2).map(
+            lambda texts: [{"label_selector": text} for text in texts]
+        ),
+        "services": st.lists(
+            st.builds(
+                lambda port, protocol, path: {
+                    "listen_port": port,
+                    "protocol": protocol,
+                    **({"health_check": {"http": {"path": path}}} if path else {}),
+                },
+                st.sampled_from([80, 443]),
+                st.sampled_from(["tcp", "http", "https"]),
+                st.sampled_from(["", "/", "/ping"]),
+            ),
+            unique_by=lambda service: service["listen_port"],
+            max_size=2,
+        ),
+    },
+)
 WANTED = st.fixed_dictionaries(
     {
         "networks": st.lists(
@@ -97,6 +122,15 @@ WANTED = st.fixed_dictionaries(
             unique_by=lambda item: item["name"],
             max_size=2,
         ),
+        "volumes": st.lists(
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(["one", "two"]), "size": st.just(10), "location": st.just("fsn1")},
+                optional={"labels": LABELS, "delete_protection": st.booleans()},
+            ),
+            unique_by=lambda item: item["name"],
+            max_size=2,
+        ),
+        "load_balancers": st.lists(BALANCERS, unique_by=lambda item: item["name"], max_size=2),
         "ssh_keys": st.lists(
             st.builds(
                 lambda name, key: {"name": name, "public_key": key},
@@ -113,7 +147,7 @@ ALLOWED = {
     "prune": True,
     "replace": ["ssh_key/one", "ssh_key/two"],
     "adopt": [],
-    "delete_protected": ["one", "two"],
+    "delete_protected": ["one", "two", "volume/one", "volume/two"],
     "cost_confirmed": True,
     "wait_timeout": 900,
 }
@@ -167,9 +201,21 @@ def test_fields_that_are_unknown_or_unset_are_no_difference() -> None:
     assert _plan({"firewalls": [{"name": "web"}]}, live) == []
 
 
-def test_every_kind_reads_what_it_names() -> None:
-    assert {kind.name for kind in kinds_to_read(["server"])} == {kind.name for kind in KINDS}
-    assert {kind.name for kind in kinds_to_read(["ssh_key"])} >= {"ssh_key"}
+READ = {
+    # Servers say what they hold; volumes and load balancers are asked for only when they are wanted.
+    "server": {"server", "network", "firewall", "ssh_key", "placement_group"},
+    "network": {"server", "network", "firewall", "ssh_key", "placement_group"},
+    "volume": {"volume", "server"},
+    "load_balancer": {"load_balancer", "network", "server"},
+}
+
+
+@pytest.mark.parametrize("wanted", READ)
+def test_only_what_the_plan_needs_is_read(wanted: str) -> None:
+    assert {kind.name for kind in kinds_to_read([wanted])} == READ[wanted]
+
+
+def test_nothing_wanted_reads_nothing() -> None:
     assert kinds_to_read([]) == []
 
 
@@ -178,7 +224,8 @@ def test_servers_come_after_what_they_name_and_before_what_is_deleted() -> None:
         for reference in kind.references:
             other = next(item for item in KINDS if item.name == reference)
             assert KINDS.index(other) < KINDS.index(kind)
-            assert kind.delete_wave < WAVE_SERVER
+            # Volumes go last of all: their data are lost only when everything else went well.
+            assert kind.delete_wave < WAVE_SERVER or kind.holds_data
 
 
 def test_all_problems_at_once() -> None:

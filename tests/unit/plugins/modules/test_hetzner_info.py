@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.hetzner_runs import Project, Result, run_module, use_quick_clock, wanted_project
+from ansible_collections.frontdesk.platform.plugins.modules import hetzner_info
+from tests.hetzner_runs import Project, Result, balancer, run_module, use_quick_clock, whole_project
 from tests.lab_cloud import running_lab_cloud
 
 
@@ -19,7 +20,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     with pytest.MonkeyPatch.context() as patch, running_lab_cloud(tmp_path_factory.mktemp("lab")) as lab:
         use_quick_clock(patch)
         made = Project(lab, "made")
-        made.run(wanted_project(2))
+        targets = [{"server": "web-1", "use_private_ip": True}, {"label_selector": "tier=web", "use_private_ip": True}]
+        wanted = {**whole_project(2), "load_balancers": [balancer(targets=targets)]}
+        wanted["servers"][1] |= {"labels": {"tier": "web"}, "running": False}
+        made.run(wanted)
         made.api("POST", "/networks", {"name": "theirs", "ip_range": "10.50.0.0/16"})
         yield made
 
@@ -43,7 +47,7 @@ def test_servers_are_the_default_and_name_their_networks(project: Project, check
 
 
 def test_all_kinds(project: Project) -> None:
-    kinds = ["server", "network", "firewall", "ssh_key", "placement_group", "server_type", "location"]
+    kinds = hetzner_info.argument_spec()["kinds"]["choices"]
     result = look(project, kinds=kinds)
     found = result["resources"]
     assert list(found) == kinds
@@ -53,7 +57,35 @@ def test_all_kinds(project: Project) -> None:
     assert len(found["placement_group"]["spread"]["servers"]) == 2
     assert found["server_type"]["cx23"]["locations"]["fsn1"] == {"available": True, "monthly": 3.49}
     assert found["location"]["fsn1"]["network_zone"] == "eu-central"
+    assert found["load_balancer_type"]["lb11"]["max_services"] == 5
+    assert found["load_balancer_type"]["lb11"]["monthly"]["fsn1"] == 5.39
     assert result["api_calls"] == len(kinds)
+
+
+def test_a_volume_tells_who_has_it_and_by_which_path(project: Project) -> None:
+    result = look(project, kinds=["volume"])
+    found = result["resources"]["volume"]["data"]
+    assert (found["server"], found["status"], found["size"]) == ("web-1", "available", 10)
+    assert found["linux_device"] == f"/dev/disk/by-id/scsi-0HC_Volume_{found['id']}"
+    assert result["api_calls"] == 2
+
+
+def test_a_load_balancer_tells_the_health_of_its_targets(project: Project) -> None:
+    result = look(project, kinds=["load_balancer"])
+    found = result["resources"]["load_balancer"]["edge"]
+    assert found["networks"] == [{"name": "main", "ip": "10.0.1.5"}]
+    assert found["targets"] == [
+        {"label_selector": "tier=web", "use_private_ip": True},
+        {"server": "web-1", "use_private_ip": True},
+    ]
+    # The second one is switched off, and found by its label.
+    assert found["health"] == [
+        {"server": "web-1", "listen_port": 80, "status": "healthy"},
+        {"server": "web-1", "listen_port": 443, "status": "healthy"},
+        {"server": "web-2", "listen_port": 80, "status": "unhealthy", "detail": "layer4_timeout"},
+        {"server": "web-2", "listen_port": 443, "status": "unhealthy", "detail": "layer4_timeout"},
+    ]
+    assert result["api_calls"] == 3
 
 
 def test_selector(project: Project) -> None:

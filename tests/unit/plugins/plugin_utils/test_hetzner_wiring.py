@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from ansible_collections.frontdesk.platform.plugins.plugin_utils.hetzner_wiring import hetzner_servers
+import pytest
+
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.hetzner_wiring import (
+    hetzner_servers,
+    hetzner_volumes,
+    host_volumes,
+)
 
 GENERAL: dict[str, Any] = {
     "server_types": ["cx33"],
@@ -51,3 +57,31 @@ def test_worker_without_data_is_neither_protected_nor_placed() -> None:
     assert "placement_group" not in found
     assert found["server_types"] == ["cx43"]
     assert found["locations"] == ["hel1"]
+
+
+class TestVolumes:
+    SERVERS: ClassVar[list[dict[str, Any]]] = [
+        {"name": "a", "volumes": [{"name": "data", "size": 50, "path": "/srv/data"}]},
+        {"name": "b", "volumes": [{"name": "data", "size": 20, "path": "/srv/data", "filesystem": "xfs"}]},
+        {"name": "c"},
+    ]
+
+    def test_the_cloud_gets_one_for_each_server_under_a_name_of_its_own(self) -> None:
+        assert hetzner_volumes(self.SERVERS) == [
+            {"name": "a-data", "size": 50, "server": "a", "delete_protection": True},
+            {"name": "b-data", "size": 20, "server": "b", "delete_protection": True},
+        ]
+
+    def test_a_server_mounts_its_own_by_the_device_that_the_cloud_names(self) -> None:
+        attached = [
+            {"name": "b-data", "linux_device": "/dev/disk/by-id/x"},
+            {"name": "foreign", "linux_device": "/dev/y"},
+        ]
+        assert host_volumes(self.SERVERS, name="b", attached=attached) == [
+            {"device": "/dev/disk/by-id/x", "path": "/srv/data", "filesystem": "xfs"}
+        ]
+        assert host_volumes(self.SERVERS, name="c", attached=attached) == []
+
+    def test_a_volume_that_is_not_attached_is_named(self) -> None:
+        with pytest.raises(ValueError, match="volume a-data is not attached to server a"):
+            host_volumes(self.SERVERS, name="a", attached=[])

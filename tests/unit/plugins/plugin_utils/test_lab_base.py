@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +91,14 @@ def test_packages_are_fetched_once(program, progress, tmp_path, monkeypatch):
     monkeypatch.setattr(lab_base.sys, "executable", str(pip))
     (tmp_path / "requirements.txt").write_text("a==1 --hash=sha256:00")
     cache = tmp_path / "cache"
-    (cache / "site-old").mkdir(parents=True)
-    folder = lab_base.fetch_packages(tmp_path / "requirements.txt", cache, progress)
+    for other in ("site-echo/0123456789ab", "site-traefik/0123456789ab"):
+        (cache / other).mkdir(parents=True)
+    folder = lab_base.fetch_packages(tmp_path / "requirements.txt", "echo", cache, progress)
     assert [path.name for path in folder.iterdir()] == ["module.py"]
-    assert re.fullmatch(r"site-[0-9a-f]{12}", folder.name)
-    assert list(cache.iterdir()) == [folder]
+    # It replaces those of the same name and no others.
+    assert sorted(cache.glob("*/*")) == [folder, cache / "site-traefik/0123456789ab"]
     pip.unlink()
-    assert lab_base.fetch_packages(tmp_path / "requirements.txt", cache, progress) == folder
+    assert lab_base.fetch_packages(tmp_path / "requirements.txt", "echo", cache, progress) == folder
 
 
 def test_leftovers_of_killed_builds_are_removed(tmp_path):

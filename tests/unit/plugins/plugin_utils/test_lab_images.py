@@ -33,7 +33,9 @@ class FakeEngine:
         self.untagged: set[str] = set()
         self.in_use: set[str] = set()
         self.build_containers: list[dict[str, Any]] = []
+        # What a registry serves: everything, or only these repositories.
         self.answers_pull = False
+        self.serves: set[str] | None = None
         self.build_messages: list[dict[str, Any]] = [
             {"stream": "Step 1/1 : FROM x"},
             {"stream": " ---> 1"},
@@ -41,6 +43,8 @@ class FakeEngine:
         ]
         self.passing_faults: list[list[dict[str, str]]] = []
         self.builds: list[tuple[str, str, list[str]]] = []
+        self.options: dict[str, dict[str, Any]] = {}
+        self.pulls: list[str] = []
         self.pruned: list[Any] = []
         self._ids = itertools.count()
         self.api = self
@@ -54,10 +58,16 @@ class FakeEngine:
     def images(self, name: str | None = None, all: bool = False, filters: Any = None) -> list[dict[str, Any]]:  # noqa: A002 - the SDK calls it so
         if name is not None:
             return [{"Id": "x"}] if name in self.tags else []
+        if filters and "reference" in filters:
+            assert filters["reference"] == "frontdesk-lab/*"
+            shown = {tag: number for tag, number in self.tags.items() if tag.startswith("frontdesk-lab/")}
+        else:
+            shown = self.tags
         tagged = [
-            {"Id": number, "RepoTags": [tag]} for tag, number in self.tags.items() if tag.startswith("frontdesk-lab/")
+            {"Id": number, "RepoTags": [tag for tag in shown if shown[tag] == number]}
+            for number in sorted(set(shown.values()))
         ]
-        if "label" in filters:
+        if filters and "label" in filters:
             tagged += [{"Id": number, "RepoTags": ["<none>:<none>"]} for number in self.untagged]
         return tagged
 
@@ -65,7 +75,8 @@ class FakeEngine:
         self.pruned.append(filters)
 
     def _pull(self, repository: str, tag: str, platform: str) -> Any:
-        if not self.answers_pull:
+        self.pulls.append(f"{repository}:{tag}")
+        if not self.answers_pull or repository not in (self.serves or {repository}):
             raise docker.errors.APIError("no such host", explanation="no such host")
         self.tags[f"{repository}:{tag}"] = "official"
         return SimpleNamespace(
@@ -77,7 +88,8 @@ class FakeEngine:
         assert "LABEL frontdesk.lab=true" in changes
         self.tags[f"{repository}:{tag}"] = f"id{next(self._ids)}"
 
-    def build(self, fileobj: Any, tag: str, buildargs: dict[str, str], **_options: Any) -> list[dict[str, Any]]:
+    def build(self, fileobj: Any, tag: str, buildargs: dict[str, str], **options: Any) -> list[dict[str, Any]]:
+        self.options[tag] = {**options, "buildargs": buildargs}
         with tarfile.open(fileobj=io.BytesIO(fileobj.read())) as archive:
             self.builds.append((tag, buildargs["BASE"], sorted(archive.getnames())))
         messages = self.passing_faults.pop() if self.passing_faults else self.build_messages
@@ -122,8 +134,8 @@ def programs(monkeypatch, tmp_path):
         (folder / "base.tar").write_text("base")
         return folder / "base.tar"
 
-    def fetch_packages(requirements: Path, cache: Path, progress: Any) -> Path:
-        folder = cache / "site-1"
+    def fetch_packages(requirements: Path, name: str, cache: Path, progress: Any) -> Path:
+        folder = cache / f"site-{name}"
         folder.mkdir(exist_ok=True)
         (folder / "package.py").write_text("")
         return folder
@@ -139,15 +151,53 @@ def wanted(tmp_path) -> list[Wanted]:
         (tmp_path / name / "Dockerfile").write_text(f"FROM x # {name}")
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "main.py").write_text("1")
-    (tmp_path / "requirements.txt").write_text("a==1")
+    (tmp_path / "services" / "requirements.txt").write_text("a==1")
     return [
         Wanted("server", tmp_path / "server"),
-        Wanted("services", tmp_path / "services", {"code": tmp_path / "code"}, tmp_path / "requirements.txt"),
+        Wanted("services", tmp_path / "services", {"code": tmp_path / "code"}),
     ]
 
 
-def images(engine: FakeEngine, tmp_path: Path, said: list[str], source: str = "auto") -> LabImages:
-    return LabImages(engine.client, source, tmp_path / "cache", said.append)
+class FakeRegistry:
+    """The part of LabRegistry that LabImages uses. `holds` maps an official name to the engine's name of the image."""
+
+    def __init__(self) -> None:
+        self.holds: dict[str, str] = {}
+        self.pushed: list[str] = []
+
+    def lacking(self, wanted: dict[str, str]) -> list[str]:
+        return [official for official, reference in wanted.items() if self.holds.get(official) != reference]
+
+    def push(self, official: str, reference: str, progress: Any) -> None:
+        progress.step(f"pushing {official}")
+        self.pushed.append(official)
+        self.holds[official] = reference
+
+
+@pytest.fixture
+def registry() -> FakeRegistry:
+    return FakeRegistry()
+
+
+@pytest.fixture
+def official(tmp_path) -> list[Wanted]:
+    """An image that others publish too, and two of our own from one context."""
+    for name in ("traefik", "echo"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Dockerfile").write_text(f"FROM x # {name}")
+    return [
+        Wanted("traefik", tmp_path / "traefik", publish="traefik:v3"),
+        *(
+            Wanted(f"echo-{n}", tmp_path / "echo", arguments={"VERSION": n}, publish=f"frontdesk-lab/echo:{n}")
+            for n in "12"
+        ),
+    ]
+
+
+def images(
+    engine: FakeEngine, tmp_path: Path, said: list[str], source: str = "auto", registry: Any = None
+) -> LabImages:
+    return LabImages(engine.client, source, tmp_path / "cache", said.append, registry)
 
 
 def test_from_nothing_without_a_registry(engine, programs, wanted, tmp_path, said):
@@ -159,7 +209,7 @@ def test_from_nothing_without_a_registry(engine, programs, wanted, tmp_path, sai
     assert {built[1] for built in engine.builds} == {base}
     assert sorted(built[2] for built in engine.builds) == [
         ["Dockerfile"],
-        ["Dockerfile", "code/main.py", "site/package.py"],
+        ["Dockerfile", "code/main.py", "requirements.txt", "site/package.py"],
     ]
     assert lab.missing(wanted) == []
     assert not list((tmp_path / "cache").glob("base-*"))
@@ -174,7 +224,7 @@ def test_a_second_run_builds_nothing(engine, programs, wanted, tmp_path, said):
     assert (engine.builds, said) == ([], [])
 
 
-@pytest.mark.parametrize("change", ["server/Dockerfile", "code/main.py", "requirements.txt"])
+@pytest.mark.parametrize("change", ["server/Dockerfile", "code/main.py", "services/requirements.txt"])
 def test_what_an_image_is_made_from_decides_its_name(engine, programs, wanted, tmp_path, said, change):
     before = images(engine, tmp_path, said).ensure(wanted)
     (tmp_path / change).write_text("changed")
@@ -285,3 +335,126 @@ def test_removal_ends_when_something_is_in_use(engine, tmp_path, said):
     engine.untagged = engine.in_use = {"sha256:1"}
     images(engine, tmp_path, said).remove_all()
     assert engine.untagged == {"sha256:1"}
+
+
+def test_images_with_an_official_name_are_published_once(engine, programs, official, registry, tmp_path, said):
+    lab = images(engine, tmp_path, said, registry=registry)
+    assert lab.unpublished(official) == ["traefik:v3", "frontdesk-lab/echo:1", "frontdesk-lab/echo:2"]
+    references = lab.ensure(official)
+    assert registry.holds == {image.publish: references[image.name] for image in official}
+    assert lab.unpublished(official) == []
+    del registry.pushed[:], said[:]
+    assert lab.ensure(official) == references
+    assert (registry.pushed, said) == ([], [])
+
+
+def test_what_the_registry_lost_is_pushed_and_not_built_again(engine, programs, official, registry, tmp_path, said):
+    lab = images(engine, tmp_path, said, registry=registry)
+    lab.ensure(official)
+    del registry.holds["traefik:v3"], registry.pushed[:], engine.builds[:]
+    assert (lab.missing(official), lab.unpublished(official)) == ([], ["traefik:v3"])
+    lab.ensure(official)
+    assert (registry.pushed, engine.builds) == (["traefik:v3"], [])
+
+
+def test_without_a_registry_nothing_is_published(engine, programs, official, tmp_path, said):
+    lab = images(engine, tmp_path, said)
+    lab.ensure(official)
+    assert lab.unpublished(official) == []
+
+
+def test_a_changed_image_replaces_the_published_one(engine, programs, official, registry, tmp_path, said):
+    lab = images(engine, tmp_path, said, registry=registry)
+    before = lab.ensure(official)
+    (tmp_path / "traefik" / "Dockerfile").write_text("changed")
+    assert lab.unpublished(official) == ["traefik:v3"]
+    after = lab.ensure(official)
+    assert registry.holds["traefik:v3"] == after["traefik"] != before["traefik"]
+    assert before["traefik"] not in engine.tags
+    assert after["echo-1"] == before["echo-1"]
+
+
+def test_what_is_built_here_says_so_and_gets_its_arguments(engine, programs, official, tmp_path, said):
+    references = images(engine, tmp_path, said).ensure(official)
+    base = next(tag for tag in engine.tags if tag.startswith(BUILT))
+    assert all(engine.options[name]["labels"] == {"frontdesk.lab.built": "here"} for name in references.values())
+    assert engine.options[references["echo-2"]]["buildargs"] == {"BASE": base, "VERSION": "2"}
+    assert references["echo-1"].rpartition(":")[2] != references["echo-2"].rpartition(":")[2]
+
+
+def test_images_of_one_context_are_built_one_after_the_other(engine, programs, official, tmp_path, said):
+    """So that the second finds the layers of the first; those of other contexts need not wait."""
+    in_echo = threading.Semaphore()
+    others = threading.Event()
+    build = engine.build
+
+    def slow_build(**options: Any) -> list[dict[str, Any]]:
+        if "traefik" in options["tag"]:
+            others.set()
+            return build(**options)
+        assert in_echo.acquire(blocking=False), "two builds of one context at once"
+        assert others.wait(10), "a build of another context waits"
+        messages = build(**options)
+        in_echo.release()
+        return messages
+
+    engine.build = slow_build
+    images(engine, tmp_path, said).ensure(official)
+    assert len(engine.builds) == 3
+
+
+def test_an_image_that_a_registry_serves_is_not_built(engine, programs, official, registry, tmp_path, said):
+    engine.answers_pull = True
+    lab = images(engine, tmp_path, said, registry=registry)
+    references = lab.ensure(official)
+    assert references["traefik"] == "frontdesk-lab/traefik:pulled-v3"
+    assert registry.holds["traefik:v3"] == references["traefik"]
+    assert "traefik:v3" not in engine.tags
+    # Somebody else may own these names there.
+    assert engine.pulls == ["debian:trixie-slim", "traefik:v3"]
+    assert (lab.missing(official), lab.unpublished(official)) == ([], [])
+    # A change of what it would be built from changes nothing; a change of its version does.
+    (tmp_path / "traefik" / "Dockerfile").write_text("changed")
+    assert lab.missing(official) == []
+    newer = [Wanted("traefik", tmp_path / "traefik", publish="traefik:v4"), *official[1:]]
+    assert lab.missing(newer) == ["frontdesk-lab/traefik:pulled-v4"]
+    lab.ensure(newer)
+    assert "frontdesk-lab/traefik:pulled-v3" not in engine.tags
+
+
+def test_an_image_that_no_registry_serves_is_built_on_the_pulled_base(engine, programs, official, tmp_path, said):
+    engine.answers_pull, engine.serves = True, {"debian"}
+    lab = images(engine, tmp_path, said)
+    references = lab.ensure(official)
+    assert (references["traefik"], PULLED) in [built[:2] for built in engine.builds]
+    assert lab.missing(official) == []
+
+
+def test_an_official_image_must_be_pulled_when_that_is_wanted(engine, programs, official, tmp_path, said):
+    engine.answers_pull, engine.serves = True, {"debian"}
+    with pytest.raises(BuildError, match="traefik:v3 could not be pulled"):
+        images(engine, tmp_path, said, "pull").ensure(official)
+
+
+def test_where_the_base_had_to_be_built_no_registry_is_asked_again(engine, programs, official, tmp_path, said):
+    images(engine, tmp_path, said).ensure(official)
+    assert engine.pulls == ["debian:trixie-slim"]
+
+
+def test_build_does_not_use_an_image_that_was_pulled(engine, programs, official, registry, tmp_path, said):
+    engine.answers_pull = True
+    images(engine, tmp_path, said, registry=registry).ensure(official)
+    lab = images(engine, tmp_path, said, "build", registry)
+    references = lab.ensure(official)
+    assert references["traefik"] in [built[0] for built in engine.builds]
+    assert registry.holds["traefik:v3"] == references["traefik"]
+
+
+def test_the_name_that_a_killed_push_left_is_removed(engine, programs, official, tmp_path, said):
+    lab = images(engine, tmp_path, said)
+    references = lab.ensure(official)
+    engine.tags["127.0.0.1:8481/library/traefik:v3"] = engine.tags[references["traefik"]]
+    engine.tags["127.0.0.1:5000/somebody/else:1"] = "another"
+    assert "127.0.0.1:8481/library/traefik:v3" in lab.everything()
+    lab.remove_all()
+    assert set(engine.tags) == {"127.0.0.1:5000/somebody/else:1"}

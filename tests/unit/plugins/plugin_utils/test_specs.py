@@ -17,6 +17,7 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.specs import (
     is_secret,
     missing,
     purpose,
+    secret_parts,
     unknown,
 )
 
@@ -129,3 +130,21 @@ def test_purpose_is_the_first_sentence_without_markup() -> None:
     assert missing("frontdesk_domain", {"description": "DNS name."}).line() == (
         "frontdesk_domain is not set: set it in group_vars/frontdesk/ (DNS name)"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "secrets"),
+    [
+        ([{"name": "one", "key": "k1"}, {"name": "two", "key": "k2"}, {"name": "three"}], ["k1", "k2"]),
+        ({"name": "one", "key": "k1"}, ["k1"]),
+        ("k1", ["k1"]),
+        (["k1"], ["k1"]),
+        ([], []),
+    ],
+)
+def test_only_the_secret_parts_of_a_value_are_secret(value, secrets):
+    assert list(secret_parts(value, SERVERS)) == secrets
+
+
+def test_all_of_a_secret_is_secret():
+    assert list(secret_parts({"a": "b"}, {"type": "dict", "no_log": True})) == [{"a": "b"}]

@@ -40,6 +40,12 @@ def is_private(network: IPv4Network) -> bool:
     return any(network.subnet_of(private) for private in PRIVATE_RANGES)
 
 
+def lies_in(ip: str, ip_range: str) -> bool:
+    """Say whether an address lies in a network, both as texts of a request."""
+    address, network = address_of(ip), network_of(ip_range)
+    return address is not None and network is not None and address in network
+
+
 def gateway(network_range: str) -> IPv4Address:
     """Return the gateway of a network: the first address of the whole range, for every subnet in it."""
     return IPv4Network(network_range)[1]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the frontdesk.platform authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be ordered: locations, server types with prices, images.
+"""What can be ordered: locations, server and load balancer types with prices, images.
 
 Names, sizes, classes and locations are the vendor's of autumn 2025; EU net prices come from a third-party table of
 October 2025, all others (overseas, addresses, deprecated types) are plausible numbers of the lab. Never a price list.
@@ -154,6 +154,33 @@ def server_type_json(name: str, stock: dict[tuple[str, str], bool]) -> Item:
     }
 
 
+# id, name, connections, services, targets, certificates, EUR net a month in the EU
+_BALANCER_TYPES = (
+    (1, "lb11", 10000, 5, 25, 10, "5.39"),
+    (2, "lb21", 20000, 15, 75, 25, "16.40"),
+    (3, "lb31", 40000, 30, 150, 50, "32.90"),
+)
+
+
+def _balancer_type(row: tuple[Any, ...]) -> Item:
+    type_id, name, connections, services, targets, certificates, monthly = row
+    return {
+        "id": type_id,
+        "name": name,
+        "description": name.upper(),
+        "max_connections": connections,
+        "max_services": services,
+        "max_targets": targets,
+        "max_assigned_certificates": certificates,
+        "prices": [_price(monthly, place) for place in LOCATION_BY_NAME],
+        "deprecated": None,
+        "deprecation": None,
+    }
+
+
+LOAD_BALANCER_TYPES: dict[int, Item] = {row[0]: _balancer_type(row) for row in _BALANCER_TYPES}
+LOAD_BALANCER_TYPE_BY_NAME: dict[str, Item] = {item["name"]: item for item in LOAD_BALANCER_TYPES.values()}
+
 # id, name, description, architecture, flavor, version, deprecation
 _IMAGES: tuple[tuple[Any, ...], ...] = (
     (67794396, "ubuntu-22.04", "Ubuntu 22.04", "x86", "ubuntu", "22.04", _GOING),
@@ -203,6 +230,13 @@ def server_type(reference: str) -> Item | None:
     return SERVER_TYPES.get(int(reference)) if reference.isdigit() else SERVER_TYPE_BY_NAME.get(reference)
 
 
+def load_balancer_type(reference: str) -> Item | None:
+    """Find a load balancer type by id or name."""
+    if reference.isdigit():
+        return LOAD_BALANCER_TYPES.get(int(reference))
+    return LOAD_BALANCER_TYPE_BY_NAME.get(reference)
+
+
 def image(reference: str, architecture: str) -> Item | None:
     """Find an image by id, or by name for an architecture."""
     if reference.isdigit():
@@ -242,7 +276,7 @@ def pricing() -> Item:
             {"id": item["id"], "name": item["name"], "prices": item["prices"]} for item in SERVER_TYPES.values()
         ],
         "load_balancer_types": [
-            {"id": 1, "name": "lb11", "prices": [_price("5.39", name) for name in LOCATION_BY_NAME]}
+            {"id": item["id"], "name": item["name"], "prices": item["prices"]} for item in LOAD_BALANCER_TYPES.values()
         ],
         "floating_ip": {"price_monthly": price(Decimal("3.00"))},
     }

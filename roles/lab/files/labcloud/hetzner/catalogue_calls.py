@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the frontdesk.platform authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The read-only calls: locations, server types, images, pricing, and the datacenters that are gone."""
+"""The read-only calls: locations, server and load balancer types, images, pricing, and the datacenters that are gone."""
 
 from __future__ import annotations
 
@@ -46,6 +46,18 @@ def server_type(call: Call) -> Answer:
     """GET /server_types/{id}."""
     item = _one(call, "server_type", catalogue.SERVER_TYPES)
     return Answer(200, {"server_type": catalogue.server_type_json(item["name"], call.cloud.state.stock)})
+
+
+def load_balancer_types(call: Call) -> Answer:
+    """GET /load_balancer_types."""
+    found = paging.by_name(list(catalogue.LOAD_BALANCER_TYPES.values()), call.query)
+    return call.page("load_balancer_types", found, lambda item: item)
+
+
+def load_balancer_type(call: Call) -> Answer:
+    """GET /load_balancer_types/{id}."""
+    item = _one(call, "load_balancer_type", catalogue.LOAD_BALANCER_TYPES)
+    return Answer(200, {"load_balancer_type": item})
 
 
 def images(call: Call) -> Answer:

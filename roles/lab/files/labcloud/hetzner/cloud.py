@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from ..balancers import Health
 from ..faults import Faults
 from ..machines import Machines, NoMachines
 from ..settings import Settings
@@ -31,6 +32,7 @@ class Cloud:
         self.machines = machines
         self._without_machines = NoMachines()
         self._buckets: dict[str, Bucket] = {}
+        self._health: dict[int, Health] = {}
         self._effects = Effects(self)
         self.runner = Runner(state, faults, self._effects.by_command(), settings.action_seconds)
         self._poller: asyncio.Task[None] | None = None
@@ -43,6 +45,10 @@ class Cloud:
         """Return what stands behind a project's servers."""
         found = self.state.projects.get(project)
         return self.machines if found is not None and not found.api_only else self._without_machines
+
+    def is_real(self, project: str) -> bool:
+        """Say whether something real stands behind a project."""
+        return not self.state.projects[project].api_only and self.settings.machines != "none"
 
     def bucket(self, project: Project | None) -> Bucket:
         """Return the request limit of a project; calls that belong to none share one."""
@@ -61,9 +67,34 @@ class Cloud:
         self.state.put(project, kind, item)
         self.state.commit()
 
+    def health_of(self, balancer_id: int) -> Health:
+        """Return what a real balancer last said of its targets."""
+        return self._health.get(balancer_id, {})
+
+    def note_health(self, balancer_id: int, health: Health) -> None:
+        """Keep what a balancer says of its targets; a restart of the service forgets it."""
+        self._health[balancer_id] = health
+
+    def forget_health(self, balancer_id: int) -> None:
+        """Forget a balancer that is gone."""
+        self._health.pop(balancer_id, None)
+
+    def release_addresses(self, project: str, kind: str, item_id: int) -> None:
+        """Free the public addresses of a server or load balancer that is gone; some go with it."""
+        for address in list(self.state.items(project, "primary_ip").values()):
+            if address.get(kind) != item_id:
+                continue
+            if address["auto_delete"]:
+                self.state.remove(project, "primary_ip", address["id"])
+            else:
+                self.state.put(project, "primary_ip", {**address, kind: None})
+
     def labels_changed(self, project: str) -> None:
-        """See to it that firewalls with label selectors follow, a moment later."""
-        if any(firewall["selectors"] for firewall in self.state.items(project, "firewall").values()):
+        """See to it that firewalls and load balancers with label selectors follow, a moment later."""
+        firewalls = self.state.items(project, "firewall").values()
+        balancers = self.state.items(project, "load_balancer").values()
+        targets = (target for balancer in balancers for target in balancer["targets"])
+        if any(item["selectors"] for item in firewalls) or any(target["selector"] for target in targets):
             self.runner.begin(
                 project,
                 "lab_follow_labels",
@@ -93,9 +124,18 @@ class Cloud:
         machines = self.machines_of(project)
         servers = list(self.state.items(project, "server"))
         networks = list(self.state.items(project, "network"))
+        balancers = list(self.state.items(project, "load_balancer"))
+        volumes = list(self.state.items(project, "volume"))
         self.state.clear(project)
         self.state.commit()
-        await asyncio.gather(*(machines.delete(server_id) for server_id in servers))
+        await asyncio.gather(
+            *(machines.delete(server_id) for server_id in servers),
+            *(machines.balancers.delete(balancer_id) for balancer_id in balancers),
+        )
+        for balancer_id in balancers:
+            self.forget_health(balancer_id)
+        for volume_id in volumes:
+            await machines.volumes.delete(volume_id)
         for network_id in networks:
             await machines.delete_network(network_id)
         self.runner.resume()
@@ -103,10 +143,11 @@ class Cloud:
     def summary(self) -> str:
         """Say in one sentence what is real here and what stands in."""
         if self.settings.machines == "none":
-            return "The API is answered from a database; servers, networks and firewalls exist only there."
+            return "The API is answered from a database; servers and all else exist only there."
         return (
             "Servers are systemd containers reached by SSH on a public and private networks, firewalls are packet "
-            "filters on their public side; prices, hardware, IPv6, rescue and backups are only answered."
+            "filters on their public side, load balancers are HAProxy, volumes are block devices; prices, hardware, "
+            "IPv6, rescue and backups are only answered."
         )
 
     def running_actions(self) -> int:

@@ -14,10 +14,13 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ..machines import MISSING, OFF, RUNNING, FirewallRule, MachineError, MachineSpec, PrivateAddress
+from ..machine_specs import FirewallRule, MachineError, MachineSpec, PrivateAddress
+from ..machines import MISSING, OFF, RUNNING, Wanted
 from ..state import Item
 from . import catalogue, firewall_rules, selector
+from .load_balancer_effects import LoadBalancerEffects
 from .runner import Effect, WorkError
+from .volume_effects import VolumeEffects
 
 if TYPE_CHECKING:
     from .cloud import Cloud
@@ -36,10 +39,14 @@ class Effects:
         self._locks: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         # One change at a time, in order: a removed network's range must be free before it is used again.
         self._network_lock = asyncio.Lock()
+        self._balancers = LoadBalancerEffects(cloud, self._ensure_network)
+        self._volumes = VolumeEffects(cloud)
 
     def by_command(self) -> dict[str, Effect]:
         """Return the work of each command; `failed:` entries tidy up after a failed one."""
         return {
+            **self._balancers.by_command(),
+            **self._volumes.by_command(),
             "create_server": self._create_server,
             "delete_server": self._delete_server,
             "start_server": self._start_server,
@@ -136,20 +143,28 @@ class Effects:
             for server in self._cloud.state.items(project, "server").values()
             if server["status"] not in ("initializing", "deleting")
         ]
-        await self._cloud.machines_of(project).start(
-            [self.spec(project, server) for server in servers],
-            {item["id"]: item["ip_range"] for item in self._cloud.state.items(project, "network").values()},
-            {server["id"]: self.rules(project, server) for server in servers},
-            {server["id"] for server in servers if server["status"] in ("running", "starting")},
+        wanted = Wanted(
+            servers=[self.spec(project, server) for server in servers],
+            balancers=[
+                self._balancers.spec(project, balancer)
+                for balancer in self._cloud.state.items(project, "load_balancer").values()
+            ],
+            volumes=[self._volumes.spec(item) for item in self._cloud.state.items(project, "volume").values()],
+            networks={item["id"]: item["ip_range"] for item in self._cloud.state.items(project, "network").values()},
+            firewalls={server["id"]: self.rules(project, server) for server in servers},
+            running={server["id"] for server in servers if server["status"] in ("running", "starting")},
         )
+        await self._cloud.machines_of(project).start(wanted)
 
     async def follow_power(self) -> None:
-        """Read the power state of real machines again and again: a server may go off by itself."""
+        """Read the state of real machines again and again: a server may go off by itself, a target may fall ill."""
         while self._cloud.settings.machines != "none":
             await asyncio.sleep(self._cloud.settings.poll_seconds)
             for server_id, server in list(self._cloud.state.items("default", "server").items()):
                 if server["status"] in STEADY and not self._cloud.runner.locks("default", server_id):
                     await self._observe("default", server_id)
+            await self._balancers.follow("default")
+            await self._balancers.read_health("default")
 
     async def _observe(self, project: str, server_id: int) -> None:
         try:
@@ -196,16 +211,14 @@ class Effects:
     async def _delete_server(self, project: str, action: Item) -> None:
         server_id = action["arguments"]["server"]
         async with self._locks[server_id]:
+            await self._volumes.release(project, server_id)
             await self._cloud.machines_of(project).delete(server_id)
         state = self._cloud.state
-        for address in list(state.items(project, "primary_ip").values()):
-            if address["server"] == server_id and address["auto_delete"]:
-                state.remove(project, "primary_ip", address["id"])
-            elif address["server"] == server_id:
-                state.put(project, "primary_ip", {**address, "server": None})
+        self._cloud.release_addresses(project, "server", server_id)
         state.remove(project, "server", server_id)
         state.commit()
         self._locks.pop(server_id, None)
+        await self._balancers.follow(project)
 
     async def _power_on(self, project: str, server_id: int) -> None:
         machines = self._cloud.machines_of(project)
@@ -314,24 +327,38 @@ class Effects:
         self._cloud.save(project, "server", {**server, "private": private})
 
     async def _attach(self, project: str, action: Item) -> None:
+        if "balancer" in action["arguments"]:
+            await self._balancers.attach(project, action)
+            return
         server_id = action["arguments"]["server"]
         entry = self._entry(project, action)
         async with self._locks[server_id]:
             await self._ensure_network(project, entry["network"])
             await self._cloud.machines_of(project).attach(server_id, _address(entry))
         self._put_entry(project, action, "ok")
+        await self._balancers.follow(project)
 
     async def _detach(self, project: str, action: Item) -> None:
+        if "balancer" in action["arguments"]:
+            await self._balancers.detach(project, action)
+            return
         server_id = action["arguments"]["server"]
         async with self._locks[server_id]:
             await self._cloud.machines_of(project).detach(server_id, action["arguments"]["network"])
         self._put_entry(project, action, None)
+        await self._balancers.follow(project)
 
     async def _forget_attachment(self, project: str, action: Item) -> None:
-        self._put_entry(project, action, None)
+        if "balancer" in action["arguments"]:
+            await self._balancers.attach_failed(project, action)
+        else:
+            self._put_entry(project, action, None)
 
     async def _entry_failed(self, project: str, action: Item) -> None:
-        self._put_entry(project, action, "error")
+        if "balancer" in action["arguments"]:
+            await self._balancers.detach_failed(project, action)
+        else:
+            self._put_entry(project, action, "error")
 
     # firewalls
 
@@ -369,7 +396,8 @@ class Effects:
         await self._filter(project, server_id)
 
     async def _follow_labels(self, project: str, _action: Item) -> None:
-        """Let firewalls with label selectors cover the servers that match now, and no others."""
+        """Let firewalls and load balancers with label selectors have the servers that match now, and no others."""
+        await self._balancers.follow(project)
         firewalls = list(self._cloud.state.items(project, "firewall").values())
         for server_id in list(self._cloud.state.items(project, "server")):
             server = self._cloud.state.get(project, "server", server_id)

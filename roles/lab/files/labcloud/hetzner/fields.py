@@ -35,6 +35,10 @@ class Fields:
         """Say whether the body has a field."""
         return name in self._body
 
+    def has_null(self, name: str) -> bool:
+        """Say whether a field is there and null."""
+        return name in self._body and self._body[name] is None
+
     def fault(self, name: str, message: str) -> None:
         """Add what is wrong with a field."""
         self.faults.setdefault(self._prefix + name, []).append(message)
@@ -77,13 +81,18 @@ class Fields:
             return value
         return None
 
-    def integer(self, name: str, required: bool = False) -> int | None:
+    def integer(
+        self, name: str, required: bool = False, minimum: int | None = None, maximum: int | None = None
+    ) -> int | None:
         """Read a whole number."""
         value = self._value(name, required)
         if value is _MISSING or (value is None and not required):
             return None
         if isinstance(value, bool) or not isinstance(value, int):
             self.fault(name, "must be an integer")
+            return None
+        if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
+            self.fault(name, f"must be within {minimum} and {maximum}")
             return None
         return value
 

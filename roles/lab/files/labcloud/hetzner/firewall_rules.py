@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..machines import FirewallRule
+from ..machine_specs import FirewallRule
 from ..state import Item
 from . import addresses
 from .fields import Fields

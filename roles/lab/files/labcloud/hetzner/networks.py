@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from ..state import Item
-from . import addresses, catalogue, paging, times
+from . import addresses, catalogue, load_balancer_targets, paging, times
 from .action_record import as_json as action_json
 from .call import Answer, Call
 from .errors import ApiError, conflict, invalid_field, protected, refused
@@ -26,27 +26,31 @@ _SUBNET_FIELDS = ("type", "ip_range", "network_zone", "vswitch_id")
 _ROUTE_FIELDS = ("destination", "gateway")
 
 
-def members(call: Call, network_id: int) -> list[tuple[Item, Item]]:
-    """Return the servers of a network, each with its entry there, in whatever state."""
+def members(call: Call, network_id: int) -> list[tuple[str, Item, Item]]:
+    """Return kind, item and entry of everything in a network, in whatever state."""
     return [
-        (server, entry)
-        for server in call.items("server").values()
-        for entry in server["private"]
+        (kind, item, entry)
+        for kind in MEMBER_TYPES
+        for item in call.items(kind).values()
+        for entry in item["private"]
         if entry["network"] == network_id
     ]
 
 
 def taken_addresses(call: Call, network_id: int) -> set[str]:
     """Return every address that a member of the network has or is about to get."""
-    return {ip for _server, entry in members(call, network_id) for ip in (entry["ip"], *entry["alias_ips"])}
+    return {ip for _kind, _item, entry in members(call, network_id) for ip in (entry["ip"], *entry["alias_ips"])}
 
 
 def as_json(call: Call, network: Item) -> Item:
     """Return the public form."""
+    attached = [
+        (kind, item["id"]) for kind, item, entry in members(call, network["id"]) if entry["status"] != "attaching"
+    ]
     return {
         **network,
-        "servers": [server["id"] for server, entry in members(call, network["id"]) if entry["status"] != "attaching"],
-        "load_balancers": [],
+        "servers": [item_id for kind, item_id in attached if kind == "server"],
+        "load_balancers": [item_id for kind, item_id in attached if kind == "load_balancer"],
     }
 
 
@@ -203,9 +207,11 @@ def delete(call: Call) -> Answer:
     network = _unlocked(call)
     if network["protection"]["delete"]:
         raise protected("network", "delete")
-    for server, _entry in members(call, network["id"]):
-        kept = [entry for entry in server["private"] if entry["network"] != network["id"]]
-        call.put("server", {**server, "private": kept})
+    for kind, item, _entry in members(call, network["id"]):
+        kept = [entry for entry in item["private"] if entry["network"] != network["id"]]
+        call.put(kind, {**item, "private": kept})
+        if kind == "load_balancer":
+            load_balancer_targets.leave_network(call, item["id"])
     call.remove(KIND, network["id"])
     call.cloud.runner.begin(call.project.name, "lab_delete_network", [(KIND, network["id"])], seconds=0, hidden=True)
     return Answer(204)
@@ -237,7 +243,7 @@ def delete_subnet(call: Call) -> Answer:
     if len(kept) == len(network["subnets"]):
         raise invalid_field("ip_range", "there is no such subnet")
     subnet = IPv4Network(str(text))
-    if any(IPv4Address(entry["ip"]) in subnet for _server, entry in members(call, network["id"])):
+    if any(IPv4Address(entry["ip"]) in subnet for _kind, _item, entry in members(call, network["id"])):
         raise refused("resource_in_use", "the subnet has attached resources")
     return _changed(call, {**network, "subnets": kept}, "delete_subnet")
 
@@ -293,7 +299,7 @@ def member_list(call: Call) -> Answer:
     types = paging.chosen(call.query, "type", MEMBER_TYPES)
     statuses = paging.chosen(call.query, "status", MEMBER_STATUSES)
     subnets = paging.values(call.query, "subnet")
-    found = [_member(network, server, entry) for server, entry in members(call, network["id"])]
+    found = [_member(network, *member) for member in members(call, network["id"])]
     found = [
         member
         for member in found
@@ -304,10 +310,10 @@ def member_list(call: Call) -> Answer:
     return call.page("members", paging.in_order(found, call.query, ("id", "type", "ip", "status")), lambda item: item)
 
 
-def _member(network: Item, server: Item, entry: Item) -> Item:
+def _member(network: Item, kind: str, item: Item, entry: Item) -> Item:
     return {
-        "id": server["id"],
-        "type": "server",
+        "id": item["id"],
+        "type": kind,
         "ip": entry["ip"],
         "alias_ips": entry["alias_ips"],
         "subnet": str(subnet_of(network, entry["ip"])),

@@ -1,41 +1,46 @@
 # Copyright: (c) 2026, the frontdesk.platform authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Primary IPs: the public addresses that servers have."""
+"""Primary IPs: the public addresses that servers and load balancers have."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network, ip_address, ip_network
 
 from ..state import Item
-from . import addresses, catalogue, paging, times
+from . import addresses, catalogue, load_balancer_targets, paging, times
 from .action_record import as_json as action_json
 from .call import Answer, Call
-from .errors import invalid_field, not_found, protected, refused
+from .errors import ApiError, invalid_field, not_found, protected, refused
 from .fields import Fields
 
 KIND = "primary_ip"
 SORTABLE = ("id", "created")
 TYPES = ("ipv4", "ipv6")
+ASSIGNEES = ("server", "load_balancer")
+
+
+def assignee(address: Item) -> tuple[str, int] | None:
+    """Return kind and id of what has the address, or None."""
+    return next(((kind, address[kind]) for kind in ASSIGNEES if address.get(kind)), None)
 
 
 def as_json(address: Item) -> Item:
     """Return the public form; a free address has the assignee type `unassigned` (since 2026-08-01)."""
+    kind, item_id = assignee(address) or ("unassigned", None)
     return {
         **{name: address[name] for name in ("id", "name", "labels", "created", "ip", "type", "auto_delete")},
         "location": catalogue.LOCATION_BY_NAME[address["location"]],
         "blocked": False,
         "dns_ptr": address["dns_ptr"],
         "protection": address["protection"],
-        "assignee_type": "server" if address["server"] else "unassigned",
-        "assignee_id": address["server"],
+        "assignee_type": kind,
+        "assignee_id": item_id,
     }
 
 
-def for_server(address: Item | None) -> Item | None:
-    """Return the form that a server's public_net shows."""
-    if address is None:
-        return None
+def for_assignee(address: Item) -> Item:
+    """Return the form that the public_net of its server or load balancer shows."""
     pointers = address["dns_ptr"]
     return {
         "id": address["id"],
@@ -78,10 +83,31 @@ def make(
         "type": kind,
         "auto_delete": auto_delete,
         "location": location,
-        "server": None,
+        **dict.fromkeys(ASSIGNEES),
     }
     call.put(KIND, address)
     return address
+
+
+def chosen(call: Call, public: Fields, location: str) -> list[Item]:
+    """Return the addresses that a request for a server or load balancer names in its public_net. Raises."""
+    found = []
+    for kind in TYPES:
+        address_id = public.integer(kind)
+        if address_id is None:
+            continue
+        address = call.find(KIND, address_id)
+        if address["type"] != kind:
+            raise ApiError(412, "primary_ip_version_mismatch", f"primary IP {address_id} is no {kind} address")
+        owner = assignee(address)
+        if owner is not None:
+            raise refused(
+                "primary_ip_assigned", f"primary IP {address_id} is assigned to a {owner[0].replace('_', ' ')}"
+            )
+        if address["location"] != location:
+            raise refused("primary_ip_datacenter_mismatch", f"primary IP {address_id} is in another location")
+        found.append(address)
+    return found
 
 
 def _default_pointer(ip: str) -> str:
@@ -163,14 +189,14 @@ def delete(call: Call) -> Answer:
     address = call.item(KIND)
     if address["protection"]["delete"]:
         raise protected("primary IP", "delete")
-    if address["server"] is not None:
+    if assignee(address) is not None:
         raise refused("must_be_unassigned", "the primary IP must be unassigned before it can be deleted")
     call.remove(KIND, address["id"])
     return Answer(204)
 
 
 def _movable(call: Call) -> Item:
-    if not call.project.api_only and call.cloud.settings.machines != "none":
+    if call.cloud.is_real(call.project.name):
         raise refused("unsupported_error", "the lab cannot move public addresses between real servers")
     return call.item(KIND)
 
@@ -179,8 +205,8 @@ def assign(call: Call) -> Answer:
     """POST /primary_ips/{id}/actions/assign."""
     address = _movable(call)
     server = _assignee(call, call.fields(("assignee_type", "assignee_id")), address["type"], required=True)
-    if address["server"] is not None:
-        raise refused("primary_ip_already_assigned", "the primary IP is assigned to a server")
+    if assignee(address) is not None:
+        raise refused("primary_ip_already_assigned", "the primary IP is assigned already")
     if server is None or server["location"] != address["location"]:
         raise invalid_field("assignee_id", "the server is in another location")
     _give(call, address, server)
@@ -195,6 +221,8 @@ def unassign(call: Call) -> Answer:
         raise invalid_field("assignee_id", "the primary IP is not assigned")
     if server["status"] != "off":
         raise refused("server_not_stopped", f"server {server['name']} must be powered off")
+    if address["type"] == "ipv4" and load_balancer_targets.uses_public_address(call.items, server["id"]):
+        raise refused("server_is_load_balancer_target", "the address is the target of a load balancer")
     call.put(KIND, {**address, "server": None})
     call.put("server", {**server, address["type"]: None})
     return _done(call, "unassign_primary_ip", address, server["id"])

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from ..faults import Faults
-from ..machines import MachineError
+from ..machine_specs import MachineError
 from ..state import Item, State
 from . import action_record
 

@@ -87,7 +87,7 @@ def attach_to_network(call: Call) -> Answer:
         raise refused("server_already_attached", f"server {server['name']} is attached to the network already")
     others = [call.find(networks.KIND, entry["network"]) for entry in server["private"]]
     check_overlaps([*others, network])
-    if ip is not None and ip_range is not None and not _lies_in(ip, ip_range):
+    if ip is not None and ip_range is not None and not addresses.lies_in(ip, ip_range):
         raise invalid_field("ip", f"is not in ip_range {ip_range}")
     zone = catalogue.LOCATION_BY_NAME[server["location"]]["network_zone"]
     address = networks.place(call, network, zone, ip, ip_range)
@@ -102,11 +102,6 @@ def attach_to_network(call: Call) -> Answer:
     server = {**server, "private": [*server["private"], entry]}
     call.put(KIND, server)
     return _begin(call, server, "attach_to_network", {"network": network["id"]}, network["id"])
-
-
-def _lies_in(ip: str, ip_range: str) -> bool:
-    address, network = addresses.address_of(ip), addresses.network_of(ip_range)
-    return address is not None and network is not None and address in network
 
 
 def _attached(call: Call, server: Item, network_id: int | None) -> tuple[Item, Item]:

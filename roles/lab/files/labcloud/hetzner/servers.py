@@ -12,7 +12,18 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from ..state import Item
-from . import addresses, catalogue, firewalls, networks, paging, placement_groups, primary_ips, times
+from . import (
+    addresses,
+    catalogue,
+    firewalls,
+    load_balancer_targets,
+    networks,
+    paging,
+    placement_groups,
+    primary_ips,
+    times,
+    volumes,
+)
 from .action_record import as_json as action_json
 from .call import Answer, Call
 from .errors import ApiError, invalid_field, locked, protected, refused
@@ -36,8 +47,10 @@ def _private_net(entry: Item) -> Item:
 def _public_net(call: Call, server: Item) -> Item:
     own = call.items(primary_ips.KIND)
     return {
-        "ipv4": primary_ips.for_server(own.get(server["ipv4"] or 0)),
-        "ipv6": primary_ips.for_server(own.get(server["ipv6"] or 0)),
+        **{
+            kind: primary_ips.for_assignee(own[server[kind]]) if server[kind] in own else None
+            for kind in primary_ips.TYPES
+        },
         "floating_ips": [],
         "firewalls": [{"id": entry["id"], "status": entry["status"]} for entry in server["firewalls"]],
     }
@@ -61,8 +74,8 @@ def as_json(call: Call, server: Item) -> Item:
         "outgoing_traffic": 0,
         "ingoing_traffic": 0,
         "included_traffic": prices[server["location"]]["included_traffic"],
-        "volumes": [],
-        "load_balancers": [],
+        "volumes": volumes.volumes_of(call, server["id"]),
+        "load_balancers": load_balancer_targets.balancers_of(call.items, server["id"]),
         "primary_disk_size": server["disk"],
         "placement_group": placement_groups.as_json(call, group) if group else None,
     }
@@ -119,6 +132,7 @@ class _Order:
     ipv4: bool
     ipv6: bool
     own_addresses: list[Item]
+    volumes: list[Item]
     start: bool
 
 
@@ -152,23 +166,6 @@ def _ssh_keys(call: Call, references: list[str]) -> list[Item]:
     return found
 
 
-def _own_addresses(call: Call, public: Fields, location: str) -> list[Item]:
-    found = []
-    for kind in primary_ips.TYPES:
-        address_id = public.integer(kind)
-        if address_id is None:
-            continue
-        address = call.find(primary_ips.KIND, address_id)
-        if address["type"] != kind:
-            raise ApiError(412, "primary_ip_version_mismatch", f"primary IP {address_id} is no {kind} address")
-        if address["server"] is not None:
-            raise refused("primary_ip_assigned", f"primary IP {address_id} is assigned to a server")
-        if address["location"] != location:
-            raise refused("primary_ip_datacenter_mismatch", f"primary IP {address_id} is in another location")
-        found.append(address)
-    return found
-
-
 def _order(call: Call) -> _Order:
     fields = call.fields()
     name = fields.text("name", required=True, pattern=HOSTNAME)
@@ -186,8 +183,7 @@ def _order(call: Call) -> _Order:
     public = Fields(fields.object("public_net"), ("enable_ipv4", "enable_ipv6", "ipv4", "ipv6"), "public_net.")
     ipv4, ipv6 = public.flag("enable_ipv4", True), public.flag("enable_ipv6", True)
     fields.faults.update(public.faults)
-    if fields.integers("volumes"):
-        fields.fault("volumes", "the lab has no volumes yet")
+    volume_ids = volumes.wanted_by_server(fields)
     if start and not ipv4 and not ipv6 and not network_ids:
         fields.fault("public_net", "a server needs a public IPv4, a public IPv6 or a private network")
     server_type = catalogue.server_type(str(type_reference)) if type_reference else None
@@ -212,7 +208,8 @@ def _order(call: Call) -> _Order:
         firewalls=[call.find(firewalls.KIND, item_id or 0) for item_id in dict.fromkeys(firewall_ids)],
         ipv4=ipv4,
         ipv6=ipv6,
-        own_addresses=_own_addresses(call, public, location["name"]),
+        volumes=volumes.for_server(call, volume_ids, location["name"]),
+        own_addresses=primary_ips.chosen(call, public, location["name"]),
         start=start,
     )
 
@@ -325,6 +322,7 @@ def _begin(call: Call, order: _Order, server: Item) -> tuple[Item, list[Item]]:
         following.append(
             runner.begin(project, "attach_to_network", resources, more, locks=[server_id], after=[action["id"]])
         )
+    following += [volumes.begin_attach(call, volume, server_id, [action["id"]]) for volume in order.volumes]
     if order.start:
         before = [action["id"], *(earlier["id"] for earlier in following)]
         resources = [(KIND, server_id)]
