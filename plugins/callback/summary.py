@@ -15,7 +15,7 @@ description:
     then how long the run took and whether anything changed.
   - A play reports services by M(ansible.builtin.set_stats) in a list named C(frontdesk_services); the items' keys are
     C(service), C(url), C(health), C(login) and C(stand_in). A run that reports none prints no table.
-  - A document of P(frontdesk.platform.platform_status#filter), reported as C(frontdesk_status), is shown as tables of nodes, services
+  - A document of P(frontdesk.platform.platform_status#filter), reported as C(platform_status), is shown as tables of nodes, services
     and endpoints, with the problems at the end.
 author:
   - The frontdesk.platform authors (@frontdesk-platform)
@@ -67,9 +67,9 @@ class CallbackModule(CallbackBase):
         if reported.get("frontdesk_services"):
             self._display.banner("SERVICES")
             self._show(reported["frontdesk_services"], SERVICES)
-        if reported.get("frontdesk_status"):
+        if reported.get("platform_status"):
             self._display.banner("STATUS")
-            self._show_status(reported["frontdesk_status"])
+            self._show_status(reported["platform_status"])
         self._display.display("")
         self._display.display(run_line(stats, time.monotonic() - self._started))
 

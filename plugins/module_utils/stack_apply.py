@@ -122,7 +122,6 @@ class Applier:
                     Watch(
                         service,
                         tasks,
-                        created=planned.action != "update",
                         written_at=written_at,
                         renewed=planned.action == "update" and bool(paths & _RENEWING),
                         moved=any(path.startswith(_PLACEMENT) for path in paths),
@@ -156,8 +155,10 @@ class Applier:
         except StackError as error:
             return str(error)
         except EngineError as error:
-            reason = explained(error) if is_cluster_trouble(error) else f"{error}."
-            return f"The {write.kind} {write.name} could not be written: {reason}"
+            if not is_cluster_trouble(error):
+                return f"The {write.kind} {write.name} could not be written: {error}."
+            late = " It may still be written when the managers are back." if _is_unclear(error) else ""
+            return f"The {write.kind} {write.name} could not be written: {explained(error)}{late}"
         return ""
 
     def _remove_services(self, names: Sequence[str]) -> bool:
@@ -215,7 +216,7 @@ class Applier:
             except EngineError as error:
                 if error.status != 409 and not _is_unclear(error):
                     raise
-                live = patiently(look, self._clock)
+                live = patiently(look, self._clock, deadline)
                 if live:
                     return {}, live
                 if error.status == 409 or self._clock.now() >= deadline:
@@ -280,7 +281,7 @@ class Applier:
                 overtaken = "out of sequence" in str(error)
                 if not overtaken and not _is_unclear(error):
                     raise
-                now = patiently(lambda: self._read(id_of(live)), self._clock)
+                now = patiently(lambda: self._read(id_of(live)), self._clock, deadline)
                 if now and not planned.again and self._is_as_wanted(now, planned):
                     self._remember(planned.name)
                     return not overtaken

@@ -39,7 +39,9 @@ def _missing(definition: Definition, cluster: Cluster) -> Iterator[str]:
         for item in definition.lists[kind]:
             name = item["name"]
             predefined = kind == "networks" and name in PREDEFINED_NETWORKS
-            if item.get("external") and not predefined and name not in cluster.by_kind[kind]:
+            # With a content the definition contradicts itself; stack_check.py says that.
+            asked = item.get("external") and item.get("content") is None
+            if asked and not predefined and name not in cluster.by_kind[kind]:
                 yield f"{kind}[{name}] is external, but the swarm has no {singular} of that name; create it first."
 
 

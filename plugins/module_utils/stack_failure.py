@@ -20,6 +20,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.stack_watch imp
 )
 
 LOG_LINES = 10
+_LINES_IN_MESSAGE = 3
 # Seconds; the engine waits for the node's answer, and a node that is lost gives none.
 _LOG_TIMEOUT = 10.0
 _LINE_LENGTH = 500
@@ -68,7 +69,7 @@ def _message(watch: Watch, verdict: Verdict, failure: Mapping[str, Any], seconds
         f"The service {watch.name} did not converge, {reason}{where}{error}.",
         _aftermath(watch),
         f"Its health check said: {failure['health']}." if failure["health"] else "",
-        f"Its last log line: {failure['log'][-1]}" if failure["log"] else "",
+        f"Its last log lines: {' / '.join(failure['log'][-_LINES_IN_MESSAGE:])}" if failure["log"] else "",
     ]
     return " ".join(text for text in sentences if text)
 
@@ -93,13 +94,15 @@ def _log_lines(engine: DockerEngine, task: Json | None) -> list[str]:
     """The last log lines of a task; none when it never started or its node does not answer."""
     if task is None or not (task["Status"].get("ContainerStatus") or {}).get("ContainerID"):
         return []
-    query = {"stdout": True, "stderr": True, "tail": LOG_LINES}
+    # The engine sends one stream after the other; only the times tell what came last.
+    query = {"stdout": True, "stderr": True, "timestamps": True, "tail": LOG_LINES}
     try:
         content = engine.raw(f"/tasks/{task['ID']}/logs", query, timeout=_LOG_TIMEOUT)
     except EngineError:
         return []
     text = _COLOURS.sub("", unframed(content).decode(errors="replace"))
-    lines = [line.rstrip()[:_LINE_LENGTH] for line in text.splitlines() if line.strip()]
+    entries = sorted((line.partition(" ")[::2] for line in text.split("\n")), key=lambda entry: entry[0])
+    lines = [line.rstrip()[:_LINE_LENGTH] for _time, line in entries if line.strip()]
     return lines[-LOG_LINES:]
 
 

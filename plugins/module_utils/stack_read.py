@@ -52,9 +52,13 @@ def _read(engine: DockerEngine, stack: str) -> Cluster:
     return Cluster(stack, objects, read_tasks(engine, stack), lambda: read_nodes(engine))
 
 
-def patiently(call: Callable[[], T], clock: Clock) -> T:
-    """The call's answer; repeats it while the managers elect a leader. Raises EngineError."""
-    deadline = clock.now() + ELECTION
+def patiently(call: Callable[[], T], clock: Clock, deadline: float | None = None) -> T:
+    """The call's answer; repeats it while the managers elect a leader. Raises EngineError.
+
+    deadline: of the clock, by default as long as an election takes.
+    """
+    if deadline is None:
+        deadline = clock.now() + ELECTION
     while True:
         try:
             return call()

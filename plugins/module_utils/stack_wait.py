@@ -48,8 +48,10 @@ class Looker:
             tasks = read_tasks(self._engine, self._stack)
             nodes = self._engine.get("/nodes") if with_nodes else []
         except EngineError as error:
-            self._failing_since = self._failing_since or self._clock.now()
-            if self._clock.now() - self._failing_since > _ELECTION:
+            now = self._clock.now()
+            if self._failing_since is None:
+                self._failing_since = now
+            if now - self._failing_since > _ELECTION:
                 raise StackError([explained(error)]) from error
             return None
         self._failing_since = None

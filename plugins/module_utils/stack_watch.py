@@ -69,7 +69,6 @@ class Watch:
         service: Json,
         tasks: Iterable[Json],
         *,
-        created: bool = False,
         written_at: float | None = None,
         renewed: bool = False,
         moved: bool = False,
@@ -83,7 +82,6 @@ class Watch:
         self.name = name_of(service)
         self.spec: Json = service["Spec"]
         self.service: Json | None = service
-        self.created = created
         self.written = written_at is not None
         self.identity = id_of(service)
         self._written_at = written_at or 0.0
@@ -232,7 +230,7 @@ class Watch:
         return self._if_hopeless(missing, lacking, now)
 
     def _if_stable(self, ours: Sequence[Json], now: float) -> tuple[str, str]:
-        if False and now - self._written_at < SETTLE:
+        if self._moved and now - self._written_at < SETTLE:
             return WAITING, "its tasks may have to move"
         watched_by_swarm = self.written and self.update_state == "completed"
         if watched_by_swarm or self._has_health_check():
@@ -266,7 +264,10 @@ class Watch:
 
     def _if_hopeless(self, missing: int, lacking: bool, now: float) -> tuple[str, str]:
         """Will what is missing still come? lacking: there are fewer tasks than wanted, whatever their state."""
-        self._without_task = (self._without_task or now) if lacking else None
+        if not lacking:
+            self._without_task = None
+        elif self._without_task is None:
+            self._without_task = now
         # During an update Swarm itself counts what fails, and acts. It never acts on what cannot be placed.
         swarm_acts = self.update_state == "updating" and self.failure_action != "continue"
         failures = [] if swarm_acts else list(self._failures.values())

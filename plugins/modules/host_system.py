@@ -442,8 +442,6 @@ def main():
     except RunError as error:
         done = [change.as_result() for change in error.changes]
         module.fail_json(msg=str(error), changes=done, changed=bool(done))
-    if not module._diff:
-        result.pop("diff")
     module.exit_json(**result)
 
 

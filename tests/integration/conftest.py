@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import docker
@@ -52,8 +53,10 @@ def platform(lab_removed_at_the_end: None) -> Platform:
 
 @pytest.fixture(scope="session")
 def lab_removed_at_the_end() -> Iterator[None]:
-    """After the last test nothing of the lab is left but its images."""
+    """After the last test nothing of the lab is left but its images; FRONTDESK_KEEP_LAB=1 keeps it to look at."""
     yield
+    if os.environ.get("FRONTDESK_KEEP_LAB"):
+        return
     down = run_playbook("playbooks/lab.yml", "-e", "lab_state=absent", "-e", "lab_keep_images=true")
     assert down.returncode == 0, down.stdout + down.stderr
     assert docker_objects() == []

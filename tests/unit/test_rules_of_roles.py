@@ -48,6 +48,7 @@ VALID: dict[str, Any] = {
     "frontdesk_servers": SERVERS,
     "hetzner_api_token": "token",
     "inventory_dir": "/somewhere",
+    "inventory_hostname": "acme-1",
 }
 
 
@@ -490,6 +491,37 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     (
         balancer(services=[{"listen_port": 80, "health_check": {"interval": 2, "timeout": 1, "retries": 1}}]),
         [("hetzner_load_balancers[0].services", "3 to 60 seconds")],
+    ),
+    ({"host_users": [{"name": "root", "ssh_keys": [ssh_key(1)]}]}, [("host_users[0].name", "root's keys are in")]),
+    ({"host_users": [{"name": "Anna", "ssh_keys": [ssh_key(1)]}]}, [("host_users[0].name", "lower case letters")]),
+    (
+        {"host_users": [{"name": "anna", "ssh_keys": [ssh_key(1)]}] * 2},
+        [('host_users = ["anna"]', "more than one account")],
+    ),
+    ({"host_users": [{"name": "anna", "ssh_keys": ["x"]}]}, [("host_users[0].ssh_keys", "no SSH public key")]),
+    ({"host_users": [{"name": "anna"}]}, [("host_users[0].ssh_keys", "without a key cannot be used")]),
+    ({"host_users": [{"name": "anna", "state": "absent"}]}, []),
+    ({"host_root_ssh_keys": ["ssh-rsa"]}, [('host_root_ssh_keys = ["ssh-rsa"]', "no SSH public key")]),
+    ({"host_ssh_sources": []}, [("host_ssh_sources = []", "at least one network")]),
+    ({"host_ssh_sources": ["home"]}, [('host_ssh_sources = ["home"]', "CIDR notation")]),
+    ({"host_rollback_seconds": 0}, [("host_rollback_seconds = 0", "15 or more")]),
+    ({"host_private_address": "fd00::1/64"}, [("host_private_address =", "IPv4 address, or nothing")]),
+    ({"host_cluster_addresses": ["web-1"]}, [("host_cluster_addresses =", "IPv4 addresses")]),
+    ({"host_public_ports": [{"port": "70000"}]}, [("host_public_ports[0].port", "1 to 65535")]),
+    ({"host_public_ports": [{"port": "90-80"}]}, [("host_public_ports[0].port", "1 to 65535")]),
+    ({"host_public_ports": [{"port": "80", "sources": []}]}, [("host_public_ports[0].sources", "CIDR notation")]),
+    ({"host_private_ports": [{"port": "http"}]}, [("host_private_ports[0].port", "1 to 65535")]),
+    ({"host_private_ports": [{"port": "80", "sources": ["x"]}]}, [("host_private_ports[0].sources", "CIDR notation")]),
+    ({"host_reboot_window": "3:00"}, [("host_reboot_window =", "time of day between quotes")]),
+    ({"host_reboot_slot": 24}, [("host_reboot_slot = 24", "a day has 24")]),
+    (
+        {"host_engine_repository_fingerprint": "9DC8"},
+        [("host_engine_repository_fingerprint =", "40 hexadecimal digits")],
+    ),
+    ({"host_volumes": [{"path": "/srv/a"}]}, [("host_volumes[0].path", "either by id or by device")]),
+    (
+        {"host_volumes": [{"id": "1", "path": "/srv/a"}, {"id": "2", "path": "/srv/a"}]},
+        [('host_volumes = ["/srv/a"]', "more than one volume is mounted here")],
     ),
 ]
 

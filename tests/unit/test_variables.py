@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2 import Environment, nodes
 
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.catalog import Catalog, read_catalog
 
@@ -82,8 +83,10 @@ def test_no_variable_is_wired_twice() -> None:
 
 def test_rules_are_about_variables_that_exist(catalog: Catalog) -> None:
     assert not [rule.variable for rule in catalog.rules if rule.variable not in catalog.options]
-    words = {word for rule in catalog.rules for word in rule.names}
-    assert not [word for word in words if catalog.claims(word) and word not in catalog.options]
+    expressions = [text for rule in catalog.rules for text in (rule.that, rule.when, rule.each) if text]
+    read = {name.name for text in expressions for name in Environment().parse(f"{{{{ {text} }}}}").find_all(nodes.Name)}
+    assert read, "no expression was understood"
+    assert not [name for name in read if catalog.claims(name) and name not in catalog.options]
 
 
 def test_every_platform_variable_in_a_playbook_is_specified(catalog: Catalog) -> None:

@@ -107,7 +107,7 @@ class Edge:
             "authority": (FOLDER / "authority.crt").read_text(),
             "path": path,
             "times": times,
-            "headers": {name.replace("_", "-"): value for name, value in headers.items()},
+            "headers": headers,
         }
         result = self.server(origin).run("printf %%s %s | python3 -c %s", json.dumps(job), SENDER)
         assert result.rc == 0, result.stderr

@@ -121,11 +121,18 @@ def test_nobody_else_can_claim_an_address(edge):
 
 @pytest.mark.parametrize(("origin", "claimed"), [(0, "203.0.113.8"), (2, "")], ids=["balancer", "directly"])
 def test_a_visitors_own_headers_are_replaced(edge, origin, claimed):
-    lies = {"X_Forwarded_For": "192.0.2.1", "X_Real_Ip": "192.0.2.1", "X_Forwarded_Host": "evil.example"}
+    lies = dict.fromkeys(("X-Forwarded-For", "X-Real-Ip", "X_Forwarded_For", "X_Real_Ip"), "192.0.2.1")
+    lies["X-Forwarded-Host"] = "evil.example"
     seen = headers_seen(edge.send(edge.names[origin], edge.names[1], claimed=claimed, **lies))
+    assert "192.0.2.1" not in seen.values()
     truth = claimed or edge.nodes[edge.names[origin]]["private"]
     assert (seen["x-forwarded-for"], seen["x-real-ip"]) == (truth, truth)
     assert seen["x-forwarded-host"] == f"echo.{edge.domain}"
+
+
+def test_a_header_with_an_underscore_arrives(edge):
+    """Chatwoot's programming interface wants one."""
+    assert headers_seen(edge.send(edge.names[2], edge.names[1], api_access_token="t"))["api_access_token"] == "t"
 
 
 def test_two_visitors_are_limited_apart(edge):

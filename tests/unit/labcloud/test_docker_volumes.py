@@ -26,7 +26,7 @@ def test_a_release_needs_no_file():
 def test_devices_are_known_by_their_file_and_strangers_are_left_alone():
     # The kernel writes a file's path as its own container sees it, and says so when it is gone.
     files = {
-        "loop0": "/home/somebody/image.iso\n",
+        "loop0": "/srv/image.iso\n",
         "loop3": f"{file_of(42)}\n",
         "loop10": "/frontdesk-lab-volume-43.img (deleted)\n",
         "loop11": "/frontdesk-lab-volume-43.img\n",

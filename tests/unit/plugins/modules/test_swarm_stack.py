@@ -204,7 +204,7 @@ class TestSecrecy:
         stack = with_files(password=self.SECRET, image="trial/crash:1")
         stack["services"] = stack["services"][:1]
         real = runs.swarm.advance
-        log = framed(f"connecting with {self.SECRET}\n") + framed("gave up on second-line-of-it\n", 2)
+        log = framed(f"1Z connecting with {self.SECRET}\n") + framed("3Z gave up on second-line-of-it\n", 2)
 
         def advance(*arguments: Any) -> bool:
             made = real(*arguments)
