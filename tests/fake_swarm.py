@@ -377,6 +377,7 @@ class FakeEngine:
         *,
         absent: Collection[int] = (),
         headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> Any:
         self.writes += 1
         return self._answer("POST", path, absent, lambda: self._post(path, body, query or {}))

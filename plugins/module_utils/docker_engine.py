@@ -85,10 +85,11 @@ class DockerEngine:
         *,
         absent: Collection[int] = (),
         headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> Any:
         """Send a POST and return the parsed answer. Raises EngineError."""
         self._count(writes=1)
-        return self._parsed(*self._exchange("POST", path, query, body, headers), absent)
+        return self._parsed(*self._exchange("POST", path, query, body, headers, timeout), absent)
 
     def delete(self, path: str, query: Mapping[str, Any] | None = None, *, absent: Collection[int] = (404,)) -> Any:
         """Send a DELETE; what is gone already is fine. Raises EngineError."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Optional
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.changes import Change
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import DockerEngine, EngineError, Json
@@ -46,6 +47,10 @@ _PAUSE = 0.5
 # A change of these exchanges the tasks, although their template stays as it is.
 _RENEWING = {"ports", "deploy.endpoint_mode"}
 _PLACEMENT = "deploy.placement."
+
+
+# Looks something up within so many seconds.
+_Look = Callable[[Optional[float]], Optional[Json]]
 
 
 @dataclass
@@ -207,25 +212,27 @@ class Applier:
 
     # Networks, secrets, configs: immutable, so what is there under the name either is it or is not.
 
-    def _create(self, path: str, body: Json, look: Callable[[], Json | None]) -> tuple[Json, Json | None]:
+    def _create(self, path: str, body: Json, look: _Look) -> tuple[Json, Json | None]:
         """Create something: the engine's answer, or what was there already. Raises EngineError."""
-        deadline = self._clock.now() + ELECTION
+        attempts = _Attempts(self._clock)
         while True:
             try:
-                return self._engine.post(f"{path}/create", body), None
+                return self._engine.post(f"{path}/create", body, timeout=attempts.timeout), None
             except EngineError as error:
-                if error.status != 409 and not _is_unclear(error):
-                    raise
-                live = patiently(look, self._clock, deadline)
+                taken = error.status == 409
+                if not taken:
+                    attempts.bear(error)
+                live = attempts.look_up(look)
                 if live:
                     return {}, live
-                if error.status == 409 or self._clock.now() >= deadline:
+                if taken:
                     raise
                 self._clock.sleep(_PAUSE)
 
     def _network_maker(self, body: Json) -> Callable[[], bool]:
-        def look() -> Json | None:
-            found: Json | None = self._engine.get(f"/networks/{body['Name']}", {"scope": "swarm"}, absent=(404,))
+        def look(timeout: float | None) -> Json | None:
+            path, query = f"/networks/{body['Name']}", {"scope": "swarm"}
+            found: Json | None = self._engine.get(path, query, absent=(404,), timeout=timeout)
             return found
 
         def make() -> bool:
@@ -238,8 +245,8 @@ class Applier:
         return make
 
     def _file_maker(self, kind: str, body: Json) -> Callable[[], bool]:
-        def look() -> Json | None:
-            found: Json | None = self._engine.get(f"/{kind}/{body['Name']}", absent=(404,))
+        def look(timeout: float | None) -> Json | None:
+            found: Json | None = self._engine.get(f"/{kind}/{body['Name']}", absent=(404,), timeout=timeout)
             return found
 
         def make() -> bool:
@@ -262,7 +269,7 @@ class Applier:
 
     def _create_service(self, planned: PlannedService) -> bool:
         spec = created_spec(planned.name, planned.wanted, names_in(self._cluster))
-        _answer, live = self._create("/services", spec, lambda: self._read(planned.name))
+        _answer, live = self._create("/services", spec, lambda timeout: self._read(planned.name, timeout))
         if live and not self._is_as_wanted(live, planned):
             raise _overtaken("service", planned.name)
         self._remember(planned.name)
@@ -272,23 +279,22 @@ class Applier:
         live = planned.live or {}
         version = live["Version"]["Index"]
         spec = self._spec_of_update(planned)
-        deadline = self._clock.now() + ELECTION
+        attempts = _Attempts(self._clock)
+        path = f"/services/{id_of(live)}/update"
         while True:
             try:
-                self._engine.post(f"/services/{id_of(live)}/update", spec, {"version": version})
+                self._engine.post(path, spec, {"version": version}, timeout=attempts.timeout)
                 break
             except EngineError as error:
                 overtaken = "out of sequence" in str(error)
-                if not overtaken and not _is_unclear(error):
-                    raise
-                now = patiently(lambda: self._read(id_of(live)), self._clock, deadline)
+                if not overtaken:
+                    attempts.bear(error)
+                now = attempts.look_up(lambda timeout: self._read(id_of(live), timeout))
                 if now and not planned.again and self._is_as_wanted(now, planned):
                     self._remember(planned.name)
                     return not overtaken
                 if not now or now["Spec"] != live["Spec"]:
                     raise _overtaken("service", planned.name) from error
-                if self._clock.now() >= deadline:
-                    raise
                 # Only Swarm's own notes about the service have changed.
                 version = now["Version"]["Index"]
                 self._clock.sleep(_PAUSE)
@@ -306,8 +312,8 @@ class Applier:
     def _is_as_wanted(self, live: Json, planned: PlannedService) -> bool:
         return self._cluster.owns(live) and not differing(live["Spec"], planned.wanted, names_in(self._cluster))
 
-    def _read(self, name: str) -> Json | None:
-        found: Json | None = self._engine.get(f"/services/{name}", absent=(404,))
+    def _read(self, name: str, timeout: float | None = None) -> Json | None:
+        found: Json | None = self._engine.get(f"/services/{name}", absent=(404,), timeout=timeout)
         return found
 
     def _remember(self, name: str) -> None:
@@ -320,6 +326,35 @@ class Applier:
 
     def _tasks_of(self, service: Json) -> list[Json]:
         return [task for task in self._cluster.tasks if task["ServiceID"] == id_of(service)]
+
+
+class _Attempts:
+    """Attempts at one write while the managers elect a leader. All of them end at about the same time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._first: EngineError | None = None
+        self._deadline = clock.now() + ELECTION
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that the next request may take; None for the engine's own time."""
+        return max(1.0, self._deadline - self._clock.now()) if self._first else None
+
+    def bear(self, error: EngineError) -> None:
+        """Raise the error, unless it may pass."""
+        # The first one says more than the end of our patience with a later one.
+        impatient = self._first is not None and error.status == 0
+        if impatient or not _is_unclear(error) or self._clock.now() >= self._deadline:
+            raise self._first or error
+        self._first = self._first or error
+
+    def look_up(self, look: _Look) -> Json | None:
+        """What there is now. Raises EngineError."""
+        try:
+            return patiently(lambda: look(self.timeout), self._clock, self._deadline)
+        except EngineError as error:
+            raise self._first or error from error
 
 
 def _is_unclear(error: EngineError) -> bool:

@@ -259,7 +259,7 @@ options:
   rollback_seconds:
     description:
       - Where a change to something with C(guard), or to the SSH keys of an account that is there, is written, the old state comes back after this
-        time, unless RV(rollback.timer) is stopped. Stop it over a new connection. V(0) switches this off.
+        time, unless the timer in RV(rollback) is stopped. Stop it over a new connection. V(0) switches this off.
     type: int
     default: 0
   state_path:

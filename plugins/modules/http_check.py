@@ -18,6 +18,7 @@ description:
   - Endpoints that are unhealthy are asked again until O(wait) seconds are over.
   - Does not follow redirects, so that a redirect can be what is asked for.
 extends_documentation_fragment:
+  - frontdesk.platform.attributes
   - frontdesk.platform.attributes.reading
 options:
   endpoints:

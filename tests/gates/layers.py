@@ -31,8 +31,8 @@ TEST = {
     "sanity": 15,
     "importer": 10,
     "integration": 15,
-    "e2e": 30,
-    "molecule": 30,
+    "e2e": 45,
+    "molecule": 45,
 }
 
 #: What `make test-all` runs instead or in addition.

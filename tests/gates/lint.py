@@ -19,6 +19,7 @@ _TYPED = (
     "ansible_collections.frontdesk.platform.plugins.module_utils",
     "ansible_collections.frontdesk.platform.plugins.plugin_utils",
     "labcloud",
+    "echo",
 )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
 import json
@@ -64,23 +65,30 @@ class Platform:
         ).json()
         return answer["load_balancers"][0]["public_net"]["ipv4"]["ip"]
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None, source: str = "", address: str = "") -> Answer:
-        """One request on a new connection, with the certificate checked by the lab's authority alone.
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """One request on a new connection, with the certificate checked by the lab's authority alone."""
+        with contextlib.closing(self._connect(url)) as connection:
+            connection.request("GET", urlsplit(url).path or "/", headers={"Connection": "close", **(headers or {})})
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.headers), answer.read().decode(errors="replace"))
 
-        `source` is the visitor's own address, `address` another one to connect to.
-        """
+    def get_until(self, url: str, status: int, tries: int) -> list[int]:
+        """Requests on one connection, as fast as they come, until one has this status; the statuses of all."""
+        statuses = [0]
+        with contextlib.closing(self._connect(url)) as connection:
+            while statuses[-1] != status and len(statuses) <= tries:
+                connection.request("GET", urlsplit(url).path or "/")
+                answer = connection.getresponse()
+                answer.read()
+                statuses.append(answer.status)
+        return statuses[1:]
+
+    def _connect(self, url: str) -> http.client.HTTPConnection:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         connection = http.client.HTTPConnection(parts.hostname or "", port, timeout=10)
-        connection.sock = socket.create_connection(
-            (address or self.address, port), 10, source_address=(source, 0) if source else None
-        )
+        connection.sock = socket.create_connection((self.address, port), 10)
         if parts.scheme == "https":
             context = ssl.create_default_context(cafile=CA)
             connection.sock = context.wrap_socket(connection.sock, server_hostname=parts.hostname)
-        try:
-            connection.request("GET", parts.path or "/", headers={"Connection": "close", **(headers or {})})
-            answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.headers), answer.read().decode(errors="replace"))
-        finally:
-            connection.close()
+        return connection

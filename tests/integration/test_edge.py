@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import subprocess
@@ -91,24 +92,11 @@ class TestVisitorsAddress:
         assert headers["x-forwarded-host"] in (ECHO, f"{ECHO}:443")
 
     def test_two_visitors_are_limited_apart(self, echo):
-        succeeded(
-            run_playbook(
-                "playbooks/edge.yml",
-                "-e",
-                json.dumps(
-                    {"traefik_rate_limit_average": 1, "traefik_rate_limit_period": 60, "traefik_rate_limit_burst": 5}
-                ),
-                "--tags",
-                "traefik",
-            )
-        )
-        try:
-            # Each Traefik counts for itself, and the balancer takes them in turn.
-            mine = [echo.get(PAGE).status for _try in range(40)]
-            assert 429 in mine, "this visitor was never limited"
-            assert ask_from_elsewhere(echo.address) == 200, "another visitor was limited with this one"
-        finally:
-            succeeded(run_playbook("playbooks/edge.yml", "--tags", "traefik"))
+        statuses = echo.get_until(f"https://{ECHO}/", 429, tries=5000)
+        assert statuses[-1] == 429, "this visitor was never limited"
+        assert len(statuses) > 300, "the limit came before its burst"
+        # Each Traefik counts for itself, and the balancer takes them in turn: the second visitor meets all of them.
+        assert ask_from_elsewhere(echo.address, times=6) == [200] * 6, "another visitor was limited with this one"
 
 
 def address_of_this_machine(platform: Platform) -> str:
@@ -119,17 +107,21 @@ def address_of_this_machine(platform: Platform) -> str:
     return json.loads(route.stdout)[0]["prefsrc"]
 
 
-def ask_from_elsewhere(address: str) -> int:
-    """The status that a second visitor gets, from a container of the lab with an address of its own."""
-    program = (
-        "import http.client, socket, ssl;"
-        "c = http.client.HTTPSConnection('status.frontdesk.test', context=ssl._create_unverified_context());"
-        f"c.sock = c._context.wrap_socket(socket.create_connection(('{address}', 443), 10), server_hostname=c.host);"
-        "c.request('GET', '/'); print(c.getresponse().status)"
-    )
-    code, output = docker.from_env().containers.get("frontdesk-lab-resolver").exec_run(["python3", "-c", program])
+def ask_from_elsewhere(address: str, times: int) -> list[int]:
+    """The statuses that a second visitor gets, from a container of the lab with an address of its own."""
+    program = f"""
+import http.client, socket, ssl
+tls = ssl._create_unverified_context()
+for _try in range({times}):
+    connection = http.client.HTTPSConnection("{ECHO}", context=tls)
+    connection.sock = tls.wrap_socket(socket.create_connection(("{address}", 443), 10), server_hostname="{ECHO}")
+    connection.request("GET", "/")
+    print(connection.getresponse().status)
+"""
+    with contextlib.closing(docker.from_env()) as engine:
+        code, output = engine.containers.get("frontdesk-lab-resolver").exec_run(["python3", "-c", program])
     assert code == 0, output.decode()
-    return int(output)
+    return [int(line) for line in output.split()]
 
 
 class TestNobodyNotices:
@@ -163,13 +155,10 @@ class TestNobodyNotices:
         assert echo.get(PAGE).status == 200
         nobody_noticed(count)
 
-    def test_the_next_run_mends_what_the_failing_image_left(self, echo):
-        succeeded(run_playbook("playbooks/edge.yml"))
-        assert succeeded(run_playbook("playbooks/edge.yml")).changed == 0
-
     def test_a_fourth_server_comes_and_goes(self, echo):
         more = ["-e", json.dumps({"frontdesk_servers": three_and_one()})]
         with load(**visitors(echo)) as count:
+            # It also brings back what the tests before have changed and broken.
             succeeded(run_playbook("site.yml", *more))
             node = on_server(
                 "lab-1", "docker node inspect lab-4 --format '{{.Spec.Role}} {{.Spec.Availability}} {{.Status.State}}'"

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -29,111 +32,160 @@ def stack(swarm: Swarm) -> Iterator[Stack]:
         yield made
 
 
-def checked(**options: object) -> Json:
-    """A service whose health check passes once its program has made a file."""
-    return service("web", healthcheck=QUICK_CHECK, deploy=DEPLOY, **options)
+class Failed:
+    """A run that failed, and what it says of each service."""
 
-
-def still_served_by(stack: Stack, tasks: list[str], spec: Json) -> None:
-    """The former version serves: its tasks were never replaced, and the service is what it was."""
-    assert tasks
-    assert stack.tasks("web") == tasks
-    now = stack.spec("web")
-    assert now["TaskTemplate"]["ContainerSpec"] == spec["TaskTemplate"]["ContainerSpec"]
-
-
-class TestWhatCannotConverge:
-    def test_an_image_that_does_not_exist(self, stack: Stack):
-        message = stack.run(services=[service("web", image=MISSING)])
-        assert message.get("failed")
-        assert MISSING in message["msg"]
-
-    def test_an_update_to_an_image_that_does_not_exist_leaves_the_old_version(self, stack: Stack):
-        stack.apply(services=[service("web")])
-        tasks, spec = stack.tasks("web"), stack.spec("web")
-        result = stack.run(services=[service("web", image=MISSING)])
-        assert result.get("failed")
-        assert MISSING in result["msg"]
-        still_served_by(stack, tasks, spec)
-
-    def test_an_image_that_only_the_nodes_find_missing(self, stack: Stack):
-        # The registry is not asked, so the tasks are rejected on the nodes.
-        options = {"resolve_images": "never", "services": [service("web", image=MISSING, deploy=DEPLOY)]}
-        stack.apply(services=[service("web", deploy=DEPLOY)])
-        tasks, spec = stack.tasks("web"), stack.spec("web")
-        result = stack.run(**options)
-        assert result.get("failed")
-        assert "No such image" in result["msg"]
-        assert MISSING in result["msg"]
-        still_served_by(stack, tasks, spec)
-
-    def test_a_health_check_that_fails_after_an_update(self, stack: Stack):
-        stack.apply(services=[checked(**shell("touch /tmp/ready; sleep infinity"))])
-        tasks, spec = stack.tasks("web"), stack.spec("web")
-        broken = shell("echo starting; echo cannot open the database >&2; sleep infinity")
-        started = time.monotonic()
-        result = stack.run(services=[checked(**broken)])
+    def __init__(self, stack: Stack, result: Json) -> None:
         assert result.get("failed"), result
-        assert "unhealthy" in result["msg"]
-        assert "cannot open the database" in result["msg"]
-        assert f"{stack.name}_web" in result["msg"]
-        assert time.monotonic() - started < 100, "the time limit ended it, not the failure"
-        still_served_by(stack, tasks, spec)
-        # The next run tries again, and says the same: a failure is never taken for the wanted state.
-        again = stack.apply(check_mode=True, services=[checked(**broken)])
-        assert triples(again) == [("update", "service", f"{stack.name}_web")]
+        self.stack = stack
+        self.result = result
+        self.failures = {item["service"].removeprefix(f"{stack.name}_"): item for item in result["failures"]}
 
-    def test_a_program_that_fails_at_its_first_start(self, stack: Stack):
-        broken = shell("for n in 1 2 3 4 5; do echo line $n; done; echo no such database: desk >&2; exit 3")
-        result = stack.run(services=[service("web", **broken, deploy=DEPLOY), service("other")], wait_timeout=60)
-        assert result.get("failed")
-        assert f"{stack.name}_web" in result["msg"]
-        assert "non-zero exit (3)" in result["msg"]
-        assert "no such database: desk" in result["msg"]
-        assert f"{stack.name}_other" not in result["msg"]
+    def of(self, name: str) -> str:
+        """The sentences about a service; they are among the errors, of which msg gives the first."""
+        message: str = self.failures[name]["message"]
+        assert message in self.result["errors"]
+        assert self.result["msg"].startswith(self.result["errors"][0])
+        assert f"{self.stack.name}_{name} " in message
+        return message
 
-    def test_no_node_that_fits(self, stack: Stack):
-        placement = {"constraints": ["node.labels.there == nowhere"]}
-        result = stack.run(services=[service("web", deploy={"replicas": 1, "placement": placement})], wait_timeout=15)
-        assert result.get("failed")
-        assert "no suitable node" in result["msg"]
-        assert "scheduling constraints not satisfied" in result["msg"]
 
-    def test_a_host_port_that_a_foreign_service_has(self, stack: Stack):
-        with stack_of(stack.swarm, "strangers") as strangers:
-            command = [
-                "service",
-                "create",
-                "-q",
-                "-d",
-                "--mode=global",
-                "--endpoint-mode=dnsrr",
-                "--name=strangers_web",
-            ]
-            stack.swarm.manager.docker(*command, "--publish", f"mode=host,target=80,published={PORT}", IMAGE)
-            message = stack.refused(services=[service("web", ports=[{"target": 80, "published": PORT}])])
-            assert strangers.names("service") == ["strangers_web"]
-        assert "strangers_web" in message
-        assert str(PORT) in message
+@contextlib.contextmanager
+def port_taken(node: Node, port: int) -> Iterator[None]:
+    """A program on the node that listens on a port."""
+    script = f"import socket; s = socket.create_server(('0.0.0.0', {port})); print('up', flush=True); input()"
+    listener = node.start(shlex.join(["python3", "-c", script]))
+    assert listener.stdout
+    assert listener.stdout.readline() == "up\n"
+    try:
+        yield
+    finally:
+        listener.communicate("\n", timeout=20)
 
-    def test_a_host_port_that_another_program_has(self, stack: Stack):
-        manager = stack.swarm.manager
-        script = f"import socket; s = socket.create_server(('0.0.0.0', {PORT + 1})); print('up', flush=True); input()"
-        listener = manager.start(f'python3 -c "{script}"')
-        try:
-            assert listener.stdout
-            assert listener.stdout.readline() == "up\n"
-            deploy = {**DEPLOY, "placement": {"constraints": [f"node.hostname == {manager.name}"]}}
-            ports = [{"target": 80, "published": PORT + 1}]
-            result = stack.run(services=[service("web", ports=ports, deploy=deploy)], wait_timeout=60)
-        finally:
-            listener.communicate("\n", timeout=20)
-        assert result.get("failed")
-        assert "address already in use" in result["msg"]
-        assert str(PORT + 1) in result["msg"]
+
+class TestACreationThatFails:
+    """Services that cannot start, all in one stack: each is told with its own reason, and does not hold up the others."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def run(cls, swarm: Swarm) -> Iterator[Failed]:
+        here = {"constraints": [f"node.hostname == {swarm.manager.name}"]}
+        nowhere = {"constraints": ["node.labels.there == nowhere"]}
+        talks = shell("for n in 1 2 3 4 5; do echo line $n; done; sleep 1; echo no such database: desk >&2; exit 3")
+        services = [
+            service("image", image=MISSING, deploy=DEPLOY),
+            service("program", **talks, deploy=DEPLOY),
+            service("nowhere", deploy={**DEPLOY, "placement": nowhere}),
+            service("port", ports=[{"target": 80, "published": PORT}], deploy={**DEPLOY, "placement": here}),
+            service("health", healthcheck=QUICK_CHECK, deploy=DEPLOY),
+            service("other"),
+        ]
+        with stack_of(swarm, "failures") as stack, port_taken(swarm.manager, PORT):
+            # The registry is not asked, so it is the nodes that find no image.
+            yield Failed(stack, stack.run(services=services, resolve_images="never"))
+
+    def test_an_image_that_does_not_exist(self, run: Failed):
+        assert f"No such image: {MISSING}" in run.of("image")
+
+    def test_a_program_that_fails(self, run: Failed):
+        assert "non-zero exit (3)" in run.of("program")
+        assert "no such database: desk" in run.of("program")
+        assert {f"line {number}" for number in range(1, 6)} < set(run.failures["program"]["log"])
+
+    def test_no_node_that_fits(self, run: Failed):
+        assert "no suitable node (scheduling constraints not satisfied" in run.of("nowhere")
+
+    def test_a_host_port_that_another_program_has(self, run: Failed):
+        assert "address already in use" in run.of("port")
+        assert str(PORT) in run.of("port")
+
+    def test_a_health_check_that_never_passes(self, run: Failed):
+        assert "unhealthy container" in run.of("health")
+
+    def test_the_others_run(self, run: Failed):
+        assert set(run.failures) == {"image", "program", "nowhere", "port", "health"}
+        assert len(run.stack.tasks("other")) == 1
+        states = {item["name"].removeprefix(f"{run.stack.name}_"): item["state"] for item in run.result["services"]}
+        assert [name for name, state in states.items() if state == "converged"] == ["other"]
+
+
+def versions(program: str, image: str) -> list[Json]:
+    """Services whose next versions can fail: two by their health check, one by its image."""
+    stop_first = {**DEPLOY, "update_config": {"monitor": "10s", "order": "stop-first"}}
+    return [
+        service("health", healthcheck=QUICK_CHECK, deploy=DEPLOY, **shell(program)),
+        service("stopping", healthcheck=QUICK_CHECK, deploy=stop_first, **shell(program)),
+        service("image", image=image, deploy=DEPLOY),
+    ]
+
+
+class TestAnUpdateThatFails:
+    good = versions("touch /tmp/ready; sleep infinity", IMAGE)
+    bad = versions("echo starting; sleep 1; echo cannot open the database >&2; sleep infinity", MISSING)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def before(cls, swarm: Swarm) -> Iterator[tuple[Stack, dict[str, tuple[list[str], Json]]]]:
+        with stack_of(swarm, "failures") as stack:
+            stack.apply(services=cls.good, resolve_images="never")
+            yield stack, {item["name"]: (stack.tasks(item["name"]), stack.spec(item["name"])) for item in cls.good}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def run(cls, before: tuple[Stack, dict[str, Any]]) -> Failed:
+        stack, _live = before
+        started = time.monotonic()
+        failed = Failed(stack, stack.run(services=cls.bad, resolve_images="never"))
+        assert time.monotonic() - started < 100, "the time limit ended it, not the failures"
+        return failed
+
+    @pytest.mark.parametrize("name", ["health", "stopping"])
+    def test_a_health_check_that_fails(self, run: Failed, name: str):
+        assert "unhealthy container" in run.of(name)
+        assert "cannot open the database" in run.of(name)
+        assert "rolled back" in run.of(name)
+
+    def test_an_image_that_only_the_nodes_find_missing(self, run: Failed):
+        assert f"No such image: {MISSING}" in run.of("image")
+        assert "rolled back" in run.of("image")
+
+    def test_the_former_version_serves(self, run: Failed, before: tuple[Stack, dict[str, tuple[list[str], Json]]]):
+        stack, live = before
+        for name, (tasks, spec) in live.items():
+            assert stack.spec(name)["TaskTemplate"]["ContainerSpec"] == spec["TaskTemplate"]["ContainerSpec"]
+            now = stack.tasks(name)
+            assert len(now) == len(tasks) == 1
+            assert now == tasks or name == "stopping", f"the old task of {name} was ended"
+
+    def test_the_next_run_does_not_take_it_for_done(self, run: Failed):
+        predicted = run.stack.apply(check_mode=True, services=self.bad, resolve_images="never")
+        assert triples(predicted) == [
+            ("update", "service", f"failures_{name}") for name in ("health", "image", "stopping")
+        ]
+        back = run.stack.apply(services=self.good, resolve_images="never")
+        assert not back["changed"], "Swarm went back to the former version already"
+
+
+class TestAnImageThatTheRegistryDoesNotHave:
+    def test_it_is_refused_before_any_write(self, stack: Stack):
+        assert MISSING in stack.refused(services=[service("web", image=MISSING)])
+
+    def test_the_old_version_serves(self, stack: Stack):
+        stack.apply(services=[service("web")])
+        tasks = stack.tasks("web")
+        assert MISSING in stack.refused(services=[service("web", image=MISSING)])
+        assert stack.tasks("web") == tasks
 
 
 class TestRefusedBeforeAnyWrite:
+    def test_a_host_port_that_a_foreign_service_has(self, stack: Stack):
+        create = ["service", "create", "-q", "-d", "--mode=global", "--endpoint-mode=dnsrr", "--name=strangers_web"]
+        with stack_of(stack.swarm, "strangers"):
+            stack.swarm.manager.docker(*create, "--publish", f"mode=host,target=80,published={PORT}", IMAGE)
+            message = stack.refused(services=[service("web", ports=[{"target": 80, "published": PORT}])])
+        assert "strangers_web" in message
+        assert str(PORT) in message
+
     def test_an_external_secret_that_is_missing(self, stack: Stack):
         message = stack.refused(
             services=[service("web", secrets=[{"source": "elsewhere"}])],
@@ -209,7 +261,13 @@ def one_sentence(result: Json) -> str:
 class TestLostManagers:
     def test_a_lost_quorum_is_told_within_half_a_minute(self, swarm: Swarm, stack: Stack):
         stack.apply(services=[service("web")])
-        others = swarm.managers[1:3]
+        wanted = {"services": [service("web", hostname="other")]}
+        # The leader still answers reads for some seconds: the worst case.
+        leader = swarm.manager.docker(
+            "node", "ls", "--filter=role=manager", "--format={{.Hostname}} {{.ManagerStatus}}"
+        )
+        asked = swarm.node(next(line.split()[0] for line in leader.splitlines() if line.endswith(" Leader")))
+        others = [node for node in swarm.managers if node != asked]
         assert len(others) == 2, "a Swarm of three managers is needed"
         try:
             for node in others:
@@ -217,7 +275,7 @@ class TestLostManagers:
             results, seconds = [], []
             for check_mode in (False, True):
                 started = time.monotonic()
-                results.append(stack.run(check_mode, services=[service("web", hostname="other")]))
+                results.append(stack.run(check_mode, on=asked, **wanted))
                 seconds.append(time.monotonic() - started)
         finally:
             for node in others:
@@ -227,7 +285,7 @@ class TestLostManagers:
             assert "leader" in one_sentence(result)
         assert max(seconds) <= 30
         # Raft may still carry out what was asked when the managers were gone; wanted is wanted.
-        stack.apply(services=[service("web", hostname="other")])
+        stack.apply(**wanted)
         assert stack.inside("web", "hostname") == "other"
 
     def test_a_stopped_engine(self, swarm: Swarm, stack: Stack):
@@ -256,10 +314,11 @@ class TestLostManagers:
         assert "manager" in one_sentence(result)
 
     def test_an_engine_outside_any_swarm(self, swarm: Swarm, stack: Stack):
-        # An engine of its own on the manager, reached by its socket.
+        # An engine of its own on the manager, reached by its socket; in a network of its own, because it would take the
+        # bridge away from the other.
         script = """
         d=$(mktemp -d /run/frontdesk-test.XXXXXX)
-        dockerd --data-root $d/data --exec-root $d/exec --pidfile $d/pid --host unix://$d/docker.sock \
+        unshare --net dockerd --data-root $d/data --exec-root $d/exec --pidfile $d/pid --host unix://$d/docker.sock \
             --bridge=none --iptables=false --ip6tables=false >$d/log 2>&1 &
         echo $d; read answer; kill $!; wait $!; rm -rf $d
         """

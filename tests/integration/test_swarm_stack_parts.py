@@ -63,27 +63,34 @@ def test_networks(stack: Stack):
     assert stack.names("network") == [f"{stack.name}_plain"]
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "plain"])
-def test_a_network_is_replaced_only_when_named(stack: Stack, name: str):
-    options, shown = NETWORKS[name]
-    stack.apply(
-        networks=[{"name": "inner"}], services=[service("web", networks=[{"name": "inner"}], deploy={"replicas": 0})]
-    )
-    wanted = {
-        "networks": [{"name": "inner", **options}],
-        "services": [service("web", networks=[{"name": "inner"}], deploy={"replicas": 0})],
-    }
-    message = stack.refused(**wanted)
-    assert "inner" in message
+def test_a_network_is_replaced_only_when_named(stack: Stack):
+    """A network cannot be changed: it is made anew, and so are the services on it."""
+
+    def wanted(changed: bool) -> Json:
+        return {
+            "networks": [
+                {"name": name, **(options if changed else {})} for name, (options, _shown) in NETWORKS.items()
+            ],
+            "services": [service(name, {"replicas": 0}, networks=[{"name": name}]) for name in NETWORKS],
+        }
+
+    names = [name for name in NETWORKS if name != "plain"]
+    stack.apply(**wanted(changed=False))
+    message = stack.refused(**wanted(changed=True))
     assert "replace" in message
-    predicted = stack.apply(check_mode=True, replace=["inner"], **wanted)
-    result = stack.apply(replace=["inner"], **wanted)
+    assert [name for name in names if name not in message] == []
+    before = stack.swarm.manager.inspect("network", f"{stack.name}_plain")
+    predicted = stack.apply(check_mode=True, replace=names, **wanted(changed=True))
+    result = stack.apply(replace=names, **wanted(changed=True))
     assert result["changes"] == predicted["changes"]
-    assert ("replace", "network", f"{stack.name}_inner") in triples(result)
-    live = stack.swarm.manager.inspect("network", f"{stack.name}_inner")[0]
-    assert holds(live, shown)
-    assert stack.spec("web")["TaskTemplate"]["Networks"][0]["Target"] == live["Id"]
-    assert not stack.apply(**wanted)["changed"]
+    replaced = [triple for triple in triples(result) if triple[:2] == ("replace", "network")]
+    assert replaced == [("replace", "network", f"{stack.name}_{name}") for name in sorted(names)]
+    for name, (_options, shown) in NETWORKS.items():
+        live = stack.swarm.manager.inspect("network", f"{stack.name}_{name}")[0]
+        assert holds(live, shown), (name, live)
+        assert stack.spec(name)["TaskTemplate"]["Networks"][0]["Target"] == live["Id"]
+    assert stack.swarm.manager.inspect("network", f"{stack.name}_plain") == before
+    assert not stack.apply(**wanted(changed=True))["changed"]
 
 
 def test_the_mode_of_a_service_is_replaced_only_when_named(stack: Stack):

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.integration.playbook import run_playbook
-from tests.integration.swarm_stack_runs import HASH_KEY, Stack, service, stack_of, triples
+from tests.integration.swarm_stack_runs import HASH_KEY, Stack, service, shell, stack_of, triples
 from tests.swarm_nodes import IMAGE, REGISTRY, Json, Node, Swarm, eventually
 
 pytestmark = pytest.mark.lab
@@ -239,6 +239,15 @@ def test_a_secret_is_nowhere_but_in_the_secret(stack: Stack, tmp_path):
     found = [place for place, text in traces.items() if SECRET[:-1] in text or HASH_KEY in text]
     assert found == []
     assert manager.run("ls -a /root/.ansible/tmp 2>/dev/null || true").split() in ([], [".", ".."])
+
+
+def test_a_program_that_prints_its_secret_does_not_put_it_into_the_failure(stack: Stack):
+    prints = shell("echo the password is $(cat /run/secrets/password); exit 3")
+    deploy = {"restart_policy": {"delay": "1s"}}
+    reader = service("reader", deploy, secrets=[{"source": "password"}], **prints)
+    result = stack.run(services=[reader], secrets=[{"name": "password", "content": SECRET}])
+    assert "the password is *****" in result["msg"]
+    assert SECRET not in json.dumps(result)
 
 
 def tag(name: str, like: str) -> str:
