@@ -16,11 +16,6 @@ attributes:
     description: Will return details on what has changed, or would change in C(check_mode), when in diff mode.
   idempotent:
     description: When run twice in a row outside check mode, the second run reports no change.
-  action_group:
-    description: Use C(group/frontdesk.platform.frontdesk) in C(module_defaults) to set defaults for all modules.
-    support: full
-    membership:
-      - frontdesk.platform.frontdesk
 """
 
     # For modules that only read.

@@ -21,6 +21,12 @@ options:
       - Read from the environment variable E(HCLOUD_ENDPOINT) unless set.
     type: str
     default: https://api.hetzner.cloud/v1
+attributes:
+  action_group:
+    description: Use C(group/frontdesk.platform.frontdesk) in C(module_defaults) to set defaults for all modules.
+    support: full
+    membership:
+      - frontdesk.platform.frontdesk
 requirements:
   - requests >= 2.25
 notes:

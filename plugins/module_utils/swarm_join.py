@@ -21,6 +21,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_common im
     pause,
     wait_until,
 )
+from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_leftovers import Leftovers
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_membership import (
     Membership,
     fault,
@@ -33,15 +34,19 @@ PORT = 2377
 # The leader takes new managers one after the other, and answers those that come at the same moment with an error.
 JOIN_ATTEMPTS = 4
 JOIN_PAUSE = 1.0
+_STUCK = "context deadline exceeded"
 PLANNED = "(known after the join)"
 
 
 class NodeRun:
     """One run of swarm_node on one engine. `changes` fills as it goes; in check mode nothing is written."""
 
-    def __init__(self, engine: DockerEngine, options: Mapping[str, Any], check_mode: bool) -> None:
+    def __init__(
+        self, engine: DockerEngine, options: Mapping[str, Any], check_mode: bool, leftovers: Leftovers
+    ) -> None:
         """options: the module's."""
         self._engine = engine
+        self._leftovers = leftovers
         self._options = options
         self._check_mode = check_mode
         self.changes: list[Change] = []
@@ -62,6 +67,7 @@ class NodeRun:
             return found.as_result()
         if not self._options["advertise_address"]:
             raise SwarmError("advertise_address is empty; give the node's private address.")
+        self.changes += self._leftovers.clear(self._check_mode)
         self._prepare_bridge()
         return self._begin(found) if self._options["init"] else self._join(found)
 
@@ -199,16 +205,23 @@ class NodeRun:
                 if "not part of a swarm" in str(error):
                     return True
                 refusal[:] = [error]
-                if error.status != 503:
+                # It says the one while it is a manager, the other when it cannot stop its tasks in time.
+                if error.status != 503 and _STUCK not in str(error):
                     raise
                 return False
             return True
 
-        if not wait_until(left, self._options["wait_timeout"], every=1):
+        if wait_until(left, self._options["wait_timeout"], every=1):
+            return
+        if _STUCK in str(refusal[0]):
             raise SwarmError(
-                f"{found.name} is a manager, and a manager leaves only after it has been demoted: "
-                f"{explain(refusal[0])} Demote it first (swarm_cluster, evacuate), or set force when the cluster is given up."
+                f"The engine of {found.name} does not finish leaving, because it cannot stop its tasks; restart it with 'systemctl "
+                "restart docker' and run again."
             )
+        raise SwarmError(
+            f"{found.name} is a manager, and a manager leaves only after it has been demoted: {explain(refusal[0])} Demote it first "
+            "(swarm_cluster, evacuate), or set force when the cluster is given up."
+        )
 
 
 def _with_port(address: str) -> str:

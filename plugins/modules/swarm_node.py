@@ -17,6 +17,8 @@ description:
   - Without O(init) and O(join_token) it changes no membership; it looks, and refuses what cannot stay as it is.
   - A node that is in its cluster already is left alone, whatever O(role) says. The role of a member, its labels and its
     availability belong to M(frontdesk.platform.swarm_cluster), which runs on a manager.
+  - Before a node enters a cluster, interfaces and network namespaces that a former one left on it are removed, because they bar
+    the networks of the next.
   - Two runs at the same moment do no harm. The one that comes second finds the node where it is wanted.
   - Needs an engine of version 20.10 or newer, and nothing else; it uses the engine's socket.
 extends_documentation_fragment:
@@ -201,7 +203,7 @@ changes:
       type: str
       sample: create
     kind:
-      description: V(cluster), V(membership), V(network) or V(reboot_hook).
+      description: V(cluster), V(membership), V(network), V(leftover) or V(reboot_hook).
       type: str
       sample: membership
     name:
@@ -239,6 +241,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_common im
 )
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_hooks import install_hooks, remove_hooks
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_join import NodeRun
+from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_leftovers import Leftovers
 
 
 def argument_spec():
@@ -288,7 +291,8 @@ def main():
     if options["state"] == "present" and options["reboot_hooks_directory"] and not options["reboot_hook"]:
         module.fail_json(msg="reboot_hooks_directory is set and reboot_hook is not; give the text of the program.")
     engine = connect(module)
-    run = NodeRun(engine, options, module.check_mode)
+    leftovers = Leftovers(lambda command: module.run_command(command, check_rc=True))
+    run = NodeRun(engine, options, module.check_mode, leftovers)
     text = None
     node = None
     try:

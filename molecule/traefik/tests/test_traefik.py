@@ -77,10 +77,6 @@ def test_answers_carry_the_security_headers(edge, node):
     assert "server" not in headers
 
 
-def test_a_large_body_arrives(edge, node):
-    assert edge.ask(node, "/upload", label="echo", body=b"x" * 5_000_000).status == 200
-
-
 def test_an_encoded_slash_stays_encoded_and_a_backslash_is_refused(edge, node):
     assert edge.ask(node, "/files/a%2Fb", label="echo").status == 200
     assert edge.ask(node, "/files/a%5Cb", label="echo").status == 400

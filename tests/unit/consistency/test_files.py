@@ -19,7 +19,8 @@ HEADER = (
 
 # Each pattern has a character class where it would otherwise find itself in this file.
 FORBIDDEN = {
-    "a path of one machine": re.compile(r"(?<![\w.{}/])/(wor[k]/|roo[t]/\.(cache|pyenv)|hom[e]/[a-z])"),
+    # anna is the account of an example.
+    "a path of one machine": re.compile(r"(?<![\w.{}/])/(wor[k]/|roo[t]/\.(cache|pyenv)|hom[e]/(?!anna)[a-z])"),
     "a package registry's host": re.compile(
         r"(pypi|pythonhosted|npmjs|rubygems)[.](org|com)|proxy[.]golang[.]org|repo1?[.]maven[.]apache[.]org|deb[.]debian[.]org"
     ),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.changes import 
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import EngineError
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_common import SwarmError
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_join import NodeRun
+from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_leftovers import Leftovers
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_membership import (
     LOOK_TIMEOUT,
     PENDING_WAIT,
@@ -56,8 +58,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> QuickClock:
     return use_quick_clock(monkeypatch)
 
 
-def node_run(engine: FakeEngine, check_mode: bool = False, **options: Any) -> NodeRun:
-    return NodeRun(engine, {**OPTIONS, **options}, check_mode)  # type: ignore[arg-type]
+NOTHING_LEFT = Leftovers(lambda command: None, Path("/nowhere"), Path("/nowhere"))
+
+
+def node_run(
+    engine: FakeEngine, check_mode: bool = False, leftovers: Leftovers = NOTHING_LEFT, **options: Any
+) -> NodeRun:
+    return NodeRun(engine, {**OPTIONS, **options}, check_mode, leftovers)  # type: ignore[arg-type]
 
 
 def kinds(changes: list[Change]) -> list[tuple[str, str]]:
@@ -303,6 +310,45 @@ def test_a_first_join_that_never_ended_is_cleared_away() -> None:
     assert engine.log == ["POST /networks/create", "POST /swarm/leave", "POST /swarm/join"]
 
 
+# -- what a former membership left ---------------------------------------------------
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_bars_the_networks_of_the_next_cluster_is_removed_before_the_join(
+    tmp_path: Path, check_mode: bool
+) -> None:
+    links, namespaces = tmp_path / "net", tmp_path / "netns"
+    for path in (links, namespaces):
+        path.mkdir()
+    for name in ("vx-001001-o2h2s", "ov-001001-8t28v", "eth0", "docker_gwbridge", "vx-lan"):
+        (links / name).touch()
+    for name in ("1-8t28v960hp", "lb_8t28v960h", "912ba06d7aa1", "ingress_sbox", "default"):
+        (namespaces / name).touch()
+    commands: list[str] = []
+    engine = FakeEngine(name="web-4")
+    leftovers = Leftovers(lambda command: commands.append(f"{len(engine.log)} {' '.join(command)}"), links, namespaces)
+    run = node_run(engine, check_mode, leftovers, **JOIN)
+    run.present()
+    assert [change.name for change in run.changes if change.kind == "leftover"] == [
+        f"{namespaces}/1-8t28v960hp", f"{namespaces}/lb_8t28v960h", "ov-001001-8t28v", "vx-001001-o2h2s",
+    ]  # fmt: skip
+    expected = [
+        f"0 umount --lazy {namespaces}/1-8t28v960hp",
+        f"0 umount --lazy {namespaces}/lb_8t28v960h",
+        "0 ip link delete dev ov-001001-8t28v",
+        "0 ip link delete dev vx-001001-o2h2s",
+    ]
+    assert commands == ([] if check_mode else expected)
+    assert (namespaces / "1-8t28v960hp").exists() == check_mode
+    assert (namespaces / "912ba06d7aa1").exists(), "a container that is none of the cluster's"
+
+
+def test_a_members_interfaces_are_in_use(tmp_path: Path) -> None:
+    (tmp_path / "vx-001001-o2h2s").touch()
+    engine = FakeEngine(node("web-1"))
+    assert node_run(engine, leftovers=Leftovers(pytest.fail, tmp_path, tmp_path), init=True).present()["member"]
+
+
 # -- the bridge -------------------------------------------------------------------
 
 
@@ -395,6 +441,13 @@ def test_a_manager_does_not_leave_by_itself() -> None:
         1000,
     )
     with pytest.raises(SwarmError, match="leaves only after it has been demoted"):
+        node_run(engine).absent()
+
+
+def test_an_engine_that_does_not_finish_leaving_has_to_be_restarted() -> None:
+    engine = FakeEngine(node("web-1"))
+    engine.refuse("POST", "/swarm/leave", "context deadline exceeded", 500, times=1000)
+    with pytest.raises(SwarmError, match="systemctl restart docker"):
         node_run(engine).absent()
 
 
