@@ -103,6 +103,7 @@ class FakeEngine:
         self.networks = {item["Id"]: item for item in networks}
         self.services: list[Json] = []
         self.tasks: list[Json] = []
+        self.containers: list[Json] = []
         self.swarm: Json | None = None
         self.state = "inactive"
         self.error = ""
@@ -171,6 +172,7 @@ class FakeEngine:
     def delete(self, path: str, query: Any = None, *, absent: Any = (404,)) -> Any:
         self._write("DELETE", path, None, query)
         kind, identity = path.split("/")[1:3]
+        self.containers = [item for item in self.containers if item["Id"] != identity]
         store = self.nodes if kind == "nodes" else self.networks
         for key in [key for key, item in store.items() if identity in (key, item.get("Name"))]:
             del store[key]
@@ -194,6 +196,8 @@ class FakeEngine:
             return self._info()
         if path.startswith("/networks"):
             return self._networks(path)
+        if path == "/containers/json":
+            return self.containers
         if path != "/version" and (self.state == "inactive" or self.role != "manager"):
             raise EngineError(NO_MANAGER, 503)
         answers: Json = {

@@ -21,7 +21,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -106,11 +106,6 @@ class Node:
         return json.loads(self.docker(kind, "inspect", *names)) if names else []
 
     @cached_property
-    def private_ipv4(self) -> str:
-        """The address by which the Swarm knows the node."""
-        return self.docker("info", "--format", "{{.Swarm.NodeAddr}}")
-
-    @cached_property
     def module_folder(self) -> str:
         """Where the modules lie on the node."""
         done = subprocess.run(
@@ -152,7 +147,6 @@ class Swarm:
 
     managers: list[Node]
     inventory: str
-    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def manager(self) -> Node:
@@ -181,13 +175,6 @@ class Swarm:
             }
             found[kind] = sorted(names)
         return found
-
-    def tasks(self, service: str, *filters: str) -> list[str]:
-        """Ids of the tasks that are to run."""
-        chosen = ["desired-state=running", *filters]
-        return self.manager.lines(
-            "service", "ps", "-q", "--no-trunc", *(f"--filter={item}" for item in chosen), service
-        )
 
     def running(self, service: str) -> list[str]:
         """Ids of the tasks that run."""

@@ -45,15 +45,12 @@ class Tariff(Protocol):
 
     def live(self, item: Json, pricing: Json) -> Decimal:
         """An object as it is."""
-        ...
 
     def new(self, change: Change, spec: Json, world: World, pricing: Json) -> Decimal:
         """An object that is created or replaced."""
-        ...
 
     def changed(self, change: Change, world: World, pricing: Json) -> Decimal:
         """An object after a change in place."""
-        ...
 
 
 class Servers:

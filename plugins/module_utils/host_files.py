@@ -72,10 +72,12 @@ def from_options(given: dict[str, Any]) -> FileSpec:
 def plan(machine: Machine, specs: Iterable[FileSpec]) -> list[Step]:
     """The steps for those that differ. A content that its program refuses raises HostError; so nothing is written then."""
     steps = []
-    for given in specs:
+    wanted = list(specs)
+    leaving = {spec.path for spec in wanted if spec.state == "absent"}
+    for given in wanted:
         spec = replace(given, owner=machine.user_name(given.owner), group=machine.group_name(given.group))
         live = machine.look(spec.path)
-        step = _absent(machine, spec, live) if spec.state == "absent" else _present(machine, spec, live)
+        step = _absent(machine, spec, live, leaving) if spec.state == "absent" else _present(machine, spec, live)
         if step:
             steps.append(step)
     return steps
@@ -132,13 +134,12 @@ def _present(machine: Machine, spec: FileSpec, live: Entry | None) -> Step | Non
     )
 
 
-def _absent(machine: Machine, spec: FileSpec, live: Entry | None) -> Step | None:
+def _absent(machine: Machine, spec: FileSpec, live: Entry | None, leaving: set[str]) -> Step | None:
     if live is None:
         return None
-    if live.kind == "directory" and machine.children(spec.path):
-        raise HostError(
-            f"The directory {spec.path} is not removed, because it holds {', '.join(machine.children(spec.path)[:5])}."
-        )
+    staying = [name for name in machine.children(spec.path) if f"{spec.path}/{name}" not in leaving]
+    if live.kind == "directory" and staying:
+        raise HostError(f"The directory {spec.path} is not removed, because it holds {', '.join(staying[:5])}.")
     return Step(
         changes=(change(live.kind, spec.path, {"state": live.kind}, None),),
         write=lambda: machine.remove(spec.path),

@@ -11,9 +11,8 @@ import os
 import pwd
 import shutil
 import stat
-import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +52,10 @@ class Entry:
 class Machine:
     """All that touches the machine. Tests put a machine made of dictionaries in its place."""
 
+    def __init__(self, run_command: Callable[..., tuple[int, str, str]]) -> None:
+        """run_command: AnsibleModule's."""
+        self._run_command = run_command
+
     def run(
         self,
         argv: Sequence[str],
@@ -60,14 +63,20 @@ class Machine:
         environment: Mapping[str, str] | None = None,
     ) -> Answer:
         """Run a program with `text` on its standard input. Its output is always in English."""
-        env = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "", "PATH": PROGRAMS, **(environment or {})}
+        env = {"LC_ALL": "C.UTF-8", "LANGUAGE": "", "PATH": PROGRAMS, **(environment or {})}
         try:
-            done = subprocess.run(
-                list(argv), input=text, capture_output=True, text=True, errors="replace", env=env, check=False
+            code, output, errors = self._run_command(
+                list(argv),
+                data=text,
+                binary_data=True,
+                environ_update=env,
+                errors="surrogate_or_replace",
+                expand_user_and_vars=False,
+                handle_exceptions=False,
             )
         except FileNotFoundError:
             return Answer(NOT_FOUND, err=f"{argv[0]}: not found")
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return Answer(code, output, errors)
 
     def has_program(self, name: str) -> bool:
         """Whether there is a program of this name, or at this path."""

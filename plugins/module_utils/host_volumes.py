@@ -65,7 +65,7 @@ def from_options(given: Mapping[str, Any]) -> VolumeSpec:
     options = [option for option in (given["options"] or "defaults").split(",") if option]
     for option in ("nofail", "x-systemd.device-timeout=30s"):
         # Without them a server whose volume was detached would wait in its emergency shell.
-        if not any(known.split("=")[0] == option.split("=")[0] for known in options):
+        if not any(known.split("=", 1)[0] == option.split("=", 1)[0] for known in options):
             options.append(option)
     return VolumeSpec(
         device=given["device"],

@@ -54,7 +54,7 @@ def explain(
         "node": node,
         "log": log,
         "health": hide(_health(engine, task)),
-        "update": watch.update_state,
+        "update_state": watch.update_state,
     }
     return {**failure, "message": _message(watch, verdict, failure, seconds)}
 

@@ -182,5 +182,5 @@ class _Run:
                 "running": verdict.running if verdict else 0,
             },
             "state": verdict.state if verdict else "absent",
-            "update": self._updates.get(name, ""),
+            "update_state": self._updates.get(name, ""),
         }

@@ -31,9 +31,12 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_membershi
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_settings import cluster_spec
 
 PORT = 2377
+# Seconds in which the engine has to stop what it ran for the cluster it left.
+STOP_WAIT = 15.0
 # The leader takes new managers one after the other, and answers those that come at the same moment with an error.
 JOIN_ATTEMPTS = 4
 JOIN_PAUSE = 1.0
+_TASK_LABEL = "com.docker.swarm.task.id"
 _STUCK = "context deadline exceeded"
 PLANNED = "(known after the join)"
 
@@ -67,7 +70,7 @@ class NodeRun:
             return found.as_result()
         if not self._options["advertise_address"]:
             raise SwarmError("advertise_address is empty; give the node's private address.")
-        self.changes += self._leftovers.clear(self._check_mode)
+        self._clear_leftovers(found.name)
         self._prepare_bridge()
         return self._begin(found) if self._options["init"] else self._join(found)
 
@@ -80,11 +83,46 @@ class NodeRun:
             self.changes.append(Change("delete", "membership", found.name, {"role": role}, None))
             if not self._check_mode:
                 self._leave(found)
+                self._await_containers()
                 found = parse_info(self._engine.get("/info"))
             else:
                 found = Membership(found.name, "inactive", engine_version=found.engine_version)
+        if found.state == "inactive" and not (self._check_mode and self.changes):
+            self.changes += self._remove_containers()
         self.changes += remove_bridge(self._engine, self._check_mode)
         return found.as_result()
+
+    # -- what a former cluster left ------------------------------------------
+
+    def _clear_leftovers(self, name: str) -> None:
+        if self._leftovers.gossips():
+            self.changes.append(Change("update", "engine", name, {"gossip": "former cluster"}, {"gossip": "none"}))
+            if not self._check_mode:
+                self._leftovers.restart_engine()
+                if not wait_until(self._answers, self._options["wait_timeout"]):
+                    raise SwarmError(
+                        "The engine does not answer after its restart; look at 'journalctl --unit docker'."
+                    )
+        self.changes += self._remove_containers()
+        self.changes += self._leftovers.clear(self._check_mode)
+
+    def _answers(self) -> bool:
+        try:
+            self._engine.get("/version")
+        except EngineError:
+            return False
+        return True
+
+    def _remove_containers(self) -> list[Change]:
+        """Remove containers of the cluster's tasks; on a node in no cluster nobody else does."""
+        found = self._engine.get("/containers/json", {"all": True, "filters": {"label": [_TASK_LABEL]}})
+        for container in found:
+            if not self._check_mode:
+                self._engine.delete(f"/containers/{container['Id']}", {"force": True}, absent=(404, 409))
+        return [
+            Change("delete", "leftover", container["Names"][0].lstrip("/"), {"state": container["State"]}, None)
+            for container in found
+        ]
 
     # -- the bridge -------------------------------------------------------
 
@@ -192,6 +230,11 @@ class NodeRun:
         return {**result, "id": "", "planned": True, "managers": [_with_port(address)] if role == "manager" else []}
 
     # -- out ----------------------------------------------------------------
+
+    def _await_containers(self) -> None:
+        """The engine stops the tasks after it has answered; what is left then, it has forgotten."""
+        query = {"all": True, "filters": {"label": [_TASK_LABEL]}}
+        wait_until(lambda: not self._engine.get("/containers/json", query), STOP_WAIT, every=0.5)
 
     def _leave(self, found: Membership) -> None:
         force = self._options["force"]

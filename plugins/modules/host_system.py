@@ -120,7 +120,7 @@ options:
         type: path
         required: true
       state:
-        description: V(absent) removes a file, a link, or a directory that is empty.
+        description: V(absent) removes a file, a link, or a directory that is empty, or holds nothing but what is listed before it as absent.
         type: str
         choices: [file, directory, absent]
         default: file
@@ -436,7 +436,7 @@ def main():
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     settings = Settings(module.params["state_path"], module.params["rollback_seconds"], module.check_mode)
     try:
-        result = Run(Machine(), parse(module.params), settings, fetch).converge()
+        result = Run(Machine(module.run_command), parse(module.params), settings, fetch).converge()
     except HostError as error:
         module.fail_json(msg=str(error), changes=[])
     except RunError as error:

@@ -17,8 +17,8 @@ description:
   - Without O(init) and O(join_token) it changes no membership; it looks, and refuses what cannot stay as it is.
   - A node that is in its cluster already is left alone, whatever O(role) says. The role of a member, its labels and its
     availability belong to M(frontdesk.platform.swarm_cluster), which runs on a manager.
-  - Before a node enters a cluster, interfaces and network namespaces that a former one left on it are removed, because they bar
-    the networks of the next.
+  - Before a node enters a cluster, what a former one left on it is removed (containers of tasks, interfaces, network namespaces),
+    because it bars the networks of the next. An engine that still gossips with a former cluster is restarted.
   - Two runs at the same moment do no harm. The one that comes second finds the node where it is wanted.
   - Needs an engine of version 20.10 or newer, and nothing else; it uses the engine's socket.
 extends_documentation_fragment:
@@ -203,7 +203,7 @@ changes:
       type: str
       sample: create
     kind:
-      description: V(cluster), V(membership), V(network), V(leftover) or V(reboot_hook).
+      description: V(cluster), V(membership), V(network), V(leftover), V(engine) or V(reboot_hook).
       type: str
       sample: membership
     name:
@@ -291,7 +291,7 @@ def main():
     if options["state"] == "present" and options["reboot_hooks_directory"] and not options["reboot_hook"]:
         module.fail_json(msg="reboot_hooks_directory is set and reboot_hook is not; give the text of the program.")
     engine = connect(module)
-    leftovers = Leftovers(lambda command: module.run_command(command, check_rc=True))
+    leftovers = Leftovers(module.run_command)
     run = NodeRun(engine, options, module.check_mode, leftovers)
     text = None
     node = None

@@ -708,7 +708,7 @@ services:
           Swarm has given up or rolled back; V(absent) when it is not there yet.
       type: str
       sample: converged
-    update:
+    update_state:
       description: What Swarm says about the last update, empty when there was none.
       type: str
       sample: completed
@@ -756,7 +756,7 @@ failures:
     health:
       description: What its health check printed last. Known only when the task ran on the node that the module runs on.
       type: str
-    update:
+    update_state:
       description: What Swarm says about the update.
       type: str
       sample: rollback_completed

@@ -29,7 +29,7 @@ STACKS = {OURS: "bench-ours", STACK: "bench-stack", SERVICE: "bench-services"}
 SERVICES = 10
 RUNS = 5
 SETTLING_RUNS = 4
-MAX_RATIO = {STACK: 1 / 2, SERVICE: 1 / 5}
+MAX_RATIO = {STACK: 1, SERVICE: 1 / 3}
 
 PEER = "community.docker"
 PEER_VERSION = "5.4.0"

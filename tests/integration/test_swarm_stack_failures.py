@@ -246,7 +246,7 @@ def docker_up(node: Node) -> None:
 
 def all_managers_ready(swarm: Swarm) -> bool:
     shown = swarm.manager.docker("node", "ls", "--format", "{{.Status}} {{.ManagerStatus}}", check=False).splitlines()
-    return len(shown) >= 3 and all(line in ("Ready Leader", "Ready Reachable", "Ready ") for line in shown)
+    return len(shown) >= 3 and all(line.strip() in ("Ready Leader", "Ready Reachable", "Ready") for line in shown)
 
 
 def one_sentence(result: Json) -> str:
@@ -318,7 +318,8 @@ class TestLostManagers:
         # bridge away from the other.
         script = """
         d=$(mktemp -d /run/frontdesk-test.XXXXXX)
-        unshare --net dockerd --data-root $d/data --exec-root $d/exec --pidfile $d/pid --host unix://$d/docker.sock \
+        echo {} >$d/config.json
+        unshare --net dockerd --config-file $d/config.json --data-root $d/data --exec-root $d/exec --pidfile $d/pid --host unix://$d/docker.sock \
             --bridge=none --iptables=false --ip6tables=false >$d/log 2>&1 &
         echo $d; read answer; kill $!; wait $!; rm -rf $d
         """

@@ -11,6 +11,8 @@ import pwd
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.host_machine import (
     Answer,
@@ -22,7 +24,15 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.host_machine im
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 MINE = grp.getgrgid(os.getgid()).gr_name
-MACHINE = Machine()
+
+
+def real_machine() -> Machine:
+    """This machine, with the run_command that modules have."""
+    with patch_module_args({}):
+        return Machine(AnsibleModule(argument_spec={}).run_command)
+
+
+MACHINE = real_machine()
 
 
 def test_programs_get_text_and_answer_in_english(tmp_path: Path) -> None:

@@ -407,18 +407,23 @@ def test_all_faults_of_the_document_are_told_at_once() -> None:
 
 def test_everything_can_be_taken_away(machine: FakeMachine) -> None:
     gone = {
-        "files": [file(path, state="absent") for path in (SSHD, SERVICE, "/etc/frontdesk", "/etc/never-there")],
+        "files": [
+            file(path, state="absent")
+            for path in (SSHD, SERVICE, "/etc/frontdesk/hooks", "/etc/frontdesk", "/etc/never-there")
+        ],
         "tables": [table(state="absent")],
         "users": [user("anna", state="absent"), user("never", state="absent")],
         "packages": [package("docker", state="absent")],
         "units": [unit("filter.service", enabled=False, state="stopped"), unit("nftables.service", masked=False)],
     }
+    machine.directory("/etc/frontdesk/hooks")
     told = run(machine, gone, check=True)
     assert names(told) == [
         "delete package docker",
         "delete user anna",
         f"delete file {SSHD}",
         f"delete file {SERVICE}",
+        "delete directory /etc/frontdesk/hooks",
         "delete directory /etc/frontdesk",
         "delete nftables inet own",
         "update unit filter.service",

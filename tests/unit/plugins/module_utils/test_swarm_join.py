@@ -58,7 +58,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> QuickClock:
     return use_quick_clock(monkeypatch)
 
 
-NOTHING_LEFT = Leftovers(lambda command: None, Path("/nowhere"), Path("/nowhere"))
+NOTHING_LEFT = Leftovers(lambda command: None, Path("/nowhere"), Path("/nowhere"), Path("/nowhere"))
 
 
 def node_run(
@@ -326,7 +326,9 @@ def test_what_bars_the_networks_of_the_next_cluster_is_removed_before_the_join(
         (namespaces / name).touch()
     commands: list[str] = []
     engine = FakeEngine(name="web-4")
-    leftovers = Leftovers(lambda command: commands.append(f"{len(engine.log)} {' '.join(command)}"), links, namespaces)
+    leftovers = Leftovers(
+        lambda command: commands.append(f"{len(engine.log)} {' '.join(command)}"), links, namespaces, tmp_path
+    )
     run = node_run(engine, check_mode, leftovers, **JOIN)
     run.present()
     assert [change.name for change in run.changes if change.kind == "leftover"] == [
@@ -346,7 +348,71 @@ def test_what_bars_the_networks_of_the_next_cluster_is_removed_before_the_join(
 def test_a_members_interfaces_are_in_use(tmp_path: Path) -> None:
     (tmp_path / "vx-001001-o2h2s").touch()
     engine = FakeEngine(node("web-1"))
-    assert node_run(engine, leftovers=Leftovers(pytest.fail, tmp_path, tmp_path), init=True).present()["member"]
+    assert node_run(engine, leftovers=Leftovers(pytest.fail, tmp_path, tmp_path, tmp_path), init=True).present()[
+        "member"
+    ]
+
+
+TABLE = """\
+   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+ 2115: 0B00210A:{port} 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 23178 2 0000000000000000 0
+"""
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_an_engine_that_gossips_with_a_former_cluster_is_started_anew(tmp_path: Path, check_mode: bool) -> None:
+    (tmp_path / "udp").write_text(TABLE.format(port="1F0A"), encoding="ascii")
+    commands: list[str] = []
+    engine = FakeEngine(name="web-4")
+
+    def restart(command: Any) -> None:
+        commands.append(" ".join(command))
+        engine.refuse("GET", "/version", "the Docker engine cannot be reached", 0, times=3)
+
+    run = node_run(engine, check_mode, Leftovers(restart, tmp_path, tmp_path, tmp_path), **JOIN)
+    run.present()
+    assert kinds(run.changes)[0] == ("update", "engine")
+    assert commands == ([] if check_mode else ["systemctl restart docker"])
+
+
+def test_an_engine_that_does_not_come_back_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "udp6").write_text(TABLE.format(port="1F0A"), encoding="ascii")
+    engine = FakeEngine()
+    engine.refuse("GET", "/version", "the Docker engine cannot be reached", 0, times=1000)
+    with pytest.raises(SwarmError, match="does not answer after its restart"):
+        node_run(engine, leftovers=Leftovers(lambda command: None, tmp_path, tmp_path, tmp_path), init=True).present()
+
+
+def test_another_port_is_none_of_the_gossips(tmp_path: Path) -> None:
+    (tmp_path / "udp").write_text(TABLE.format(port="1F0B"), encoding="ascii")
+    assert Leftovers(pytest.fail, tmp_path, tmp_path, tmp_path).gossips() is False
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("verb", ["present", "absent"])
+def test_containers_that_nobody_removes_any_more_are_removed(verb: str, check_mode: bool) -> None:
+    engine = FakeEngine(name="web-4")
+    engine.containers = [{"Id": "c1", "Names": ["/page.1.x"], "State": "exited"}]
+    run = node_run(engine, check_mode, **JOIN)
+    getattr(run, verb)()
+    assert ("delete", "leftover", "page.1.x") in [(change.action, change.kind, change.name) for change in run.changes]
+    assert ("DELETE /containers/c1" in engine.log) != check_mode
+
+
+def test_the_engine_gets_time_to_stop_its_tasks_when_it_leaves(clock: QuickClock) -> None:
+    engine = FakeEngine(node("web-1"))
+    engine.containers = [{"Id": "c1", "Names": ["/page.1.x"], "State": "running"}]
+    answers = engine._answer
+
+    def answer(path: str, filters: Any) -> Any:
+        if clock.now > 3:
+            engine.containers = []
+        return answers(path, filters)
+
+    engine._answer = answer  # type: ignore[method-assign]
+    run = node_run(engine)
+    run.absent()
+    assert kinds(run.changes) == [("delete", "membership")]
 
 
 # -- the bridge -------------------------------------------------------------------

@@ -26,7 +26,7 @@ OPTIONS: dict[str, Any] = {
 def machine(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     machine = FakeMachine()
     machine.settings["/proc/sys/vm/swappiness"] = "60\n"
-    monkeypatch.setattr(host_system, "Machine", lambda: machine)
+    monkeypatch.setattr(host_system, "Machine", lambda _run_command: machine)
     return machine
 
 

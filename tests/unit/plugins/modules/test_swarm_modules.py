@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.frontdesk.platform.plugins.module_utils import swarm_common
+from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_leftovers import Leftovers
+from ansible_collections.frontdesk.platform.plugins.modules import swarm_node
 from tests.hetzner_runs import Result, run_module
 from tests.swarm_engine import NO_LEADER, FakeEngine, node, overlay, use_quick_clock
 
@@ -26,6 +28,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 def use(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> FakeEngine:
     use_quick_clock(monkeypatch)
     monkeypatch.setattr(swarm_common, "DockerEngine", lambda *arguments: engine)
+    # Not this machine's own interfaces and sockets.
+    nowhere = Path("/nowhere")
+    monkeypatch.setattr(swarm_node, "Leftovers", lambda run: Leftovers(run, nowhere, nowhere, nowhere))
     return engine
 
 

@@ -67,7 +67,7 @@ class TestFromNothing:
             "image": "trial/good:1@sha256:" + "1" * 64,
             "replicas": {"wanted": 2, "running": 2},
             "state": "converged",
-            "update": "",
+            "update_state": "",
         }
 
     def test_it_waits_until_a_task_without_a_health_check_ran_for_the_monitored_time(self, runs: StackRuns) -> None:
@@ -125,7 +125,7 @@ class TestUnchanged:
         runs.run(services=[service()])
         assert runs.try_run(services=[service(image="trial/crash:1")], resolve_images="never")["failed"]
         result = runs.run(services=[service()])
-        assert (result["changed"], result["services"][0]["update"]) == (False, "rollback_completed")
+        assert (result["changed"], result["services"][0]["update_state"]) == (False, "rollback_completed")
 
 
 class TestVersions:
@@ -237,7 +237,7 @@ class TestUpdates:
     def test_a_rolling_update_is_followed_to_its_end(self, runs: StackRuns) -> None:
         runs.run(services=[service(deploy={"replicas": 3})])
         result = runs.run(services=[service(image="trial/good:2", deploy={"replicas": 3})])
-        assert result["services"][0]["update"] == "completed"
+        assert result["services"][0]["update_state"] == "completed"
         assert len(tasks(runs, "app_web")) == 3
         assert all("2222" in task["Spec"]["ContainerSpec"]["Image"] for task in tasks(runs, "app_web"))
 
@@ -249,13 +249,13 @@ class TestUpdates:
             "The service app_web did not converge, its new tasks failed (app_web.1 on host-1): "
             "No such image: trial/missing:1. It was rolled back: the former version serves."
         )
-        assert result["failures"][0]["update"] == "rollback_completed"
+        assert result["failures"][0]["update_state"] == "rollback_completed"
         assert result["services"][0] == {
             "name": "app_web",
             "image": "trial/missing:1",
             "replicas": {"wanted": 1, "running": 1},
             "state": "failed",
-            "update": "rollback_completed",
+            "update_state": "rollback_completed",
         }
         assert "1111" in tasks(runs, "app_web")[0]["Spec"]["ContainerSpec"]["Image"]
 
