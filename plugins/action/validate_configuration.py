@@ -180,9 +180,17 @@ def _classes(catalog: Catalog, inventory: _Inventory) -> list[_Class]:
         variables = {**shared, **inventory.variables(host, catalog), **play}
         known = {**catalog.defaults, **variables}
         names = inventory.sources.closure(filter(catalog.claims, known), known) - set(shared)
-        texts = {name: spelling.text(known[name]) for name in sorted(names)}
+        texts = {name: spelling.text(known[name]) for name in sorted(names) if not _is_identity(name)}
         classes.setdefault(tuple(texts.items()), _Class([], variables, texts)).hosts.append(host)
     return list(classes.values())
+
+
+def _is_identity(name: str) -> bool:
+    """Whether a variable says which host this is: set by Ansible or by the inventory plugin, not by the user.
+
+    What the wiring makes of it differs on every host and is no user's mistake.
+    """
+    return name in {"inventory_hostname", "inventory_hostname_short", "group_names"} or name.startswith("hcloud_")
 
 
 def _differences(one: _Class, other: _Class) -> set[str]:

@@ -137,19 +137,20 @@ class Removal:
     def _await_down(self, node: Json, otherwise: str) -> None:
         if self._check_mode:
             return
-        down = wait_until(
-            lambda: self._engine.get(f"/nodes/{node['ID']}")["Status"]["State"] == "down",
-            min(GONE_WAIT, self._options["wait_timeout"]),
-            every=0.5,
-        )
-        if not down:
+
+        def down() -> bool:
+            # Another run may have been faster.
+            current = self._engine.get(f"/nodes/{node['ID']}", absent=(404,))
+            return current is None or current["Status"]["State"] == "down"
+
+        if not wait_until(down, min(GONE_WAIT, self._options["wait_timeout"]), every=0.5):
             raise SwarmError(f"The entry of {hostname(node)} ({node['ID']}) cannot be removed: {otherwise}")
 
     def _demote(self, name: str, node: Json) -> None:
         # A write before this one may have changed the node.
-        current = node if self._check_mode else self._engine.get(f"/nodes/{node['ID']}")
+        current = node if self._check_mode else self._engine.get(f"/nodes/{node['ID']}", absent=(404,))
         # Without a voice there is nothing to take away, and the engine refuses to do so.
-        write = node_write(name, current, demoted) if voters([current]) else None
+        write = node_write(name, current, demoted) if current and voters([current]) else None
         if write:
             self._write_node(write)
 

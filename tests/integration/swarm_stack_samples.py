@@ -199,14 +199,6 @@ SERVICE_SAMPLES: dict[str, Sample] = {
         default="tcp",
         within={"ports": _one(target=8080, published=18083)},
     ),
-    # Swarm takes mode ingress only for services that have an address of their own.
-    "ports.mode": Sample(
-        "ingress",
-        "host",
-        "EndpointSpec/Ports/0/PublishMode",
-        default="host",
-        within={"ports": _one(target=8080, published=18084), "deploy": {"endpoint_mode": "vip"}},
-    ),
     "volumes.type": Sample(
         "volume", "tmpfs", f"{MOUNT}/Type", default="volume", within={"volumes": _one(target="/mnt")}
     ),
@@ -322,6 +314,7 @@ TESTED_ALONE: dict[str, str] = {
     "services.name": f"{_PARTS}::test_a_service_with_another_name_is_another_service",
     "services.image": f"{_VERSIONS}::test_an_image_is_pinned_when_its_reference_changes_and_not_looked_up_otherwise",
     "services.deploy.mode": f"{_PARTS}::test_the_mode_of_a_service_is_replaced_only_when_named",
+    "services.ports.mode": f"{_PARTS}::test_the_mode_of_a_port",
     "secrets.name": f"{_VERSIONS}::test_a_changed_secret_or_config_rolls_only_its_users",
     "secrets.content": f"{_VERSIONS}::test_a_changed_secret_or_config_rolls_only_its_users",
     "secrets.external": f"{_PARTS}::test_what_is_external_is_used_and_left_alone",

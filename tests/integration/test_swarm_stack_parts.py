@@ -118,6 +118,29 @@ def test_the_mode_of_a_service_is_replaced_only_when_named(stack: Stack):
     assert stack.tasks("other") == other
 
 
+def test_the_mode_of_a_port(stack: Stack):
+    def wanted(mode: str) -> list[Json]:
+        port = {"target": 80, "published": 18084, "mode": mode}
+        return [service("web", {"replicas": 0, "endpoint_mode": "vip"}, ports=[port])]
+
+    def modes() -> list[str]:
+        return [port["PublishMode"] for port in stack.spec("web")["EndpointSpec"]["Ports"]]
+
+    stack.apply(services=wanted("host"))
+    assert modes() == ["host"]
+    if "ingress" in stack.swarm.manager.lines("network", "ls", "--format={{.Name}}"):
+        stack.apply(services=wanted("ingress"))
+        assert modes() == ["ingress"]
+        assert not stack.apply(services=wanted("ingress"))["changed"]
+    else:
+        # The platform's own Swarm has none: it would hide the visitor's address.
+        result = stack.run(services=wanted("ingress"))
+        assert result.get("failed")
+        assert "ingress network" in result["msg"]
+    stack.apply(services=wanted("host"))
+    assert modes() == ["host"]
+
+
 def test_a_service_with_another_name_is_another_service(stack: Stack):
     stack.apply(services=[service("one"), service("kept")])
     kept = stack.tasks("kept")

@@ -14,7 +14,7 @@ import pytest
 
 # Directories of the server itself, so that a container needs no image from anywhere.
 CONTAINER = (
-    "docker run --detach --rm --name scenario-hand --publish 8888:8888 --volume /usr:/usr:ro frontdesk-scenario/links "
+    "docker run --detach --rm --name scenario-hand --publish 8888:8888 --publish 8890:8888 --volume /usr:/usr:ro frontdesk-scenario/links "
     "/usr/bin/python3 -m http.server 8888 --directory /usr/share/doc/docker.io"
 )
 
@@ -179,6 +179,7 @@ class TestPacketFilter:
     def test_a_port_published_by_hand_is_not_reachable_from_outside(self, host, published, public):
         assert "0.0.0.0:8888->8888/tcp" in host.check_output("docker ps --format '{{.Names}} {{.Ports}}'")
         assert answers(public, 8888) == "nothing"
+        assert answers(public, 8890) == "open", "what is listed is open for containers, too"
 
     def test_containers_reach_their_own_server(self, host, published, public):
         host.check_output("systemd-run --quiet --collect --unit=scenario-inside python3 -m http.server 8893")

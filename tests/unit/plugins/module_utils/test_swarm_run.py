@@ -307,6 +307,19 @@ def test_a_node_that_answered_is_never_stale() -> None:
     assert run(engine, stale=["web-3"], nodes=[wanted("web-3", id="id-web-3")])["changes"] == []
 
 
+def test_an_entry_that_another_run_removes_at_the_same_moment_is_no_error() -> None:
+    engine = three(node("web-4", "worker", Status={"State": "down"}))
+    original = engine.get
+
+    def get(path: str, query: Any = None, **more: Any) -> Any:
+        if path == "/nodes/id-web-4":
+            engine.nodes.pop("id-web-4", None)
+        return original(path, query, **more)
+
+    engine.get = get  # type: ignore[method-assign]
+    assert told(run(engine, stale=["web-4"])) == [("delete", "node", "web-4")]
+
+
 def test_a_living_node_of_the_same_name_is_not_removed(clock: QuickClock) -> None:
     engine = three(node("web-4", "worker"))
     with pytest.raises(SwarmError, match=r"web-4 \(id-web-4\) cannot be removed: another server with this host name"):
