@@ -98,7 +98,7 @@ molecule-alone: setup engine ## Run each role's scenario on bare servers of its 
 	@$(bin)/python -m tests.gates molecule alone $(SCENARIO)
 
 .PHONY: bench
-bench: setup ## Measure against peers in the same run; writes docs/benchmarks.md
+bench: site ## Measure against peers in the same run; writes docs/benchmarks.md
 	$(pytest) -s tests/benchmarks
 
 ##@ Make

@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.platform import Platform
 from tests.integration.playbook import KNOWN_HOSTS, run_playbook
+from tests.swarm_nodes import Swarm
 
 LAB = {"label": "frontdesk.lab=true"}
 
@@ -49,6 +50,12 @@ def platform(lab_removed_at_the_end: None) -> Platform:
         run = run_playbook(playbook)
         assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-3000:]
     return Platform()
+
+
+@pytest.fixture(scope="session")
+def swarm(platform: Platform, swarm: Swarm) -> Swarm:
+    """The Swarm of the running platform."""
+    return swarm
 
 
 @pytest.fixture(scope="session")

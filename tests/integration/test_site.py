@@ -35,7 +35,7 @@ class TestStory:
     def test_site_builds_the_platform_and_makes_in_the_cloud_exactly_what_check_mode_predicted(self):
         run = succeeded(run_playbook("site.yml"))
         assert [change for change in run.changes if change in self.predicted] == self.predicted
-        assert cloud_objects() == created(run) == PLATFORM
+        assert cloud_objects() == PLATFORM
         print(f"cold site.yml, images present: {run.seconds:.1f} s")
         assert run.seconds <= 360, "DESIGN 10: a cold run"
 
@@ -86,11 +86,11 @@ class TestStory:
         on_server("lab-1", "docker service scale --detach status_page=1")
         drift = [
             ("update", "firewall", firewall.name),
+            ("update", "nftables", "inet frontdesk"),
             ("update", "node", "lab-3"),
             ("update", "server", "lab-2"),
             ("update", "service", "status_page"),
             ("update", "sysctl", "net.core.somaxconn"),
-            ("update", "table", "frontdesk"),
         ]
         checked = succeeded(run_playbook("site.yml", "--check"))
         assert checked.changes == drift

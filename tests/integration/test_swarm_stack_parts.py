@@ -219,7 +219,9 @@ class TestJobs:
         ran = self.task_ids(stack)
         unchanged = stack.apply(services=[job("echo migrated")])
         assert (unchanged["changed"], unchanged["api_writes"]) == (False, 0)
-        assert self.task_ids(stack) == ran
+        assert self.task_ids(stack) == ran, stack.swarm.manager.docker(
+            "service", "ps", "--no-trunc", f"{stack.name}_migrate"
+        )
         result = stack.apply(services=[job("echo migrated again")])
         assert triples(result) == [("update", "service", f"{stack.name}_migrate")]
         assert "migrated again" in self.logs(stack)

@@ -204,6 +204,7 @@ def test_a_secret_is_nowhere_but_in_the_secret(stack: Stack, tmp_path):
         {
             "hosts": manager.name,
             "gather_facts": False,
+            "vars": {name: value for name, value in manager.variables.items() if value},
             "tasks": [
                 {"name": "A stack", "frontdesk.platform.swarm_stack": stack.params(**wanted(secret))}
                 for secret in (SECRET, NEXT_SECRET)
