@@ -40,6 +40,13 @@ NODES = {
     "tasks": "TASKS",
 }
 RUNNING = {"name": "SERVICE", "image": "IMAGE", "tasks": "TASKS", "update": "LAST UPDATE", "error": "LAST ERROR"}
+MEMBERS = {
+    "name": "POSTGRESQL",
+    "role": "ROLE",
+    "state": "STATE",
+    "lag": "BYTES BEHIND",
+    "timeline": "TIMELINE",
+}
 ENDPOINTS = {
     "service": "FROM OUTSIDE",
     "url": "WHERE",
@@ -83,7 +90,13 @@ class CallbackModule(CallbackBase):
             {**service, "image": short_image(service["image"]), "tasks": f"{service['running']}/{service['wanted']}"}
             for service in status["services"]
         ]
-        for rows, columns in ((status["nodes"], NODES), (services, RUNNING), (status["endpoints"], ENDPOINTS)):
+        parts = (
+            (status["nodes"], NODES),
+            (services, RUNNING),
+            ((status.get("postgres") or {}).get("members"), MEMBERS),
+            (status["endpoints"], ENDPOINTS),
+        )
+        for rows, columns in parts:
             if rows:
                 self._show(rows, columns)
                 self._display.display("")

@@ -91,6 +91,25 @@ class DockerEngine:
         self._count(writes=1)
         return self._parsed(*self._exchange("POST", path, query, body, headers, timeout), absent)
 
+    def messages(
+        self,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> list[Json]:
+        """Send a POST that the engine answers with a message for each step (build, pull, push); all of them at its end.
+
+        timeout: seconds that a step may stay silent. An "error" in a message is the caller's. Raises EngineError.
+        """
+        self._count(writes=1)
+        status, answer = self._exchange("POST", path, query, content, headers, timeout)
+        if status >= 400:
+            raise EngineError(_message(answer, status), status)
+        return [json.loads(line) for line in answer.splitlines() if line.strip()]
+
     def delete(self, path: str, query: Mapping[str, Any] | None = None, *, absent: Collection[int] = (404,)) -> Any:
         """Send a DELETE; what is gone already is fine. Raises EngineError."""
         self._count(writes=1)
@@ -122,8 +141,8 @@ class DockerEngine:
         if query:
             # The engine wants its filters and maps as JSON, its switches in lower case.
             url += "?" + urlencode({name: _query_value(value) for name, value in query.items()})
-        content = None if body is None else json.dumps(body).encode()
-        sent = {**({"Content-Type": "application/json"} if body is not None else {}), **(headers or {})}
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {**({} if content is body else {"Content-Type": "application/json"}), **(headers or {})}
         seconds = timeout or self._timeout
         status, answer = self._send(method, url, content, sent, seconds)
         too_old = _TOO_OLD.search(answer.decode(errors="replace")) if status == 400 else None

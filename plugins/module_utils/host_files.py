@@ -33,7 +33,10 @@ UNIT_FOLDER = "/etc/systemd/system/"
 
 @dataclass(frozen=True)
 class FileSpec:
-    """A wanted file. state: file, directory or absent; the others as in the module's documentation."""
+    """A wanted file. state: file, directory or absent; the others as in the module's documentation.
+
+    hidden: its content, wanted or former, is never shown.
+    """
 
     path: str
     state: str = "file"
@@ -45,6 +48,7 @@ class FileSpec:
     restart: tuple[str, ...] = ()
     reload: tuple[str, ...] = ()
     guard: bool = False
+    hidden: bool = False
 
 
 def from_options(given: dict[str, Any]) -> FileSpec:
@@ -52,13 +56,17 @@ def from_options(given: dict[str, Any]) -> FileSpec:
     path, state = given["path"], given["state"]
     if not path.startswith("/") or os.path.normpath(path) != path:
         raise ValueError("its path has to be absolute and without dots or double slashes")
-    if state == "file" and given["content"] is None:
+    secret = given.get("secret")
+    if given["content"] is not None and secret is not None:
+        raise ValueError("content and secret exclude each other")
+    content = given["content"] if secret is None else secret
+    if state == "file" and content is None:
         raise ValueError("a file needs content")
     default = "0755" if state == "directory" else "0644"
     return FileSpec(
         path=path,
         state=state,
-        content=(given["content"] or "").encode("utf-8"),
+        content=(content or "").encode("utf-8"),
         owner=given["owner"],
         group=given["group"],
         mode=octal(given["mode"] or default),
@@ -66,6 +74,7 @@ def from_options(given: dict[str, Any]) -> FileSpec:
         restart=tuple(given["restart"] or ()),
         reload=tuple(given["reload"] or ()),
         guard=given["guard"],
+        hidden=secret is not None,
     )
 
 
@@ -124,10 +133,11 @@ def _present(machine: Machine, spec: FileSpec, live: Entry | None) -> Step | Non
         else:
             machine.set_attributes(spec.path, spec.owner, spec.group, spec.mode)
 
+    shown = _masked if spec.hidden else dict
     return Step(
-        changes=(change(spec.state, spec.path, None if live is None else before, after),),
+        changes=(change(spec.state, spec.path, None if live is None else shown(before), shown(after)),),
         write=write,
-        texts=(_text(spec, live, spec.content),) if rewritten else (),
+        texts=(_text(spec, live, spec.content),) if rewritten and not spec.hidden else (),
         triggers=_triggers(spec) if rewritten else (),
         guarded=_guarded(spec),
         reload_units=rewritten and spec.path.startswith(UNIT_FOLDER),
@@ -143,11 +153,16 @@ def _absent(machine: Machine, spec: FileSpec, live: Entry | None, leaving: set[s
     return Step(
         changes=(change(live.kind, spec.path, {"state": live.kind}, None),),
         write=lambda: machine.remove(spec.path),
-        texts=(_text(spec, live, b""),) if live.kind == "file" else (),
+        texts=(_text(spec, live, b""),) if live.kind == "file" and not spec.hidden else (),
         triggers=_triggers(spec),
         guarded=_guarded(spec),
         reload_units=spec.path.startswith(UNIT_FOLDER),
     )
+
+
+def _masked(fields: dict[str, object]) -> dict[str, object]:
+    """The fields without the hash of the content, by which a short secret could be guessed."""
+    return {name: "(not shown)" if name == "content" else value for name, value in fields.items()}
 
 
 def _text(spec: FileSpec, live: Entry | None, after: bytes) -> Text:

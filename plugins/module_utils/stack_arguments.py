@@ -168,6 +168,8 @@ def argument_spec() -> Spec:
         "resolve_images": choice("changed", "always", "never", default="changed"),
         "keep_versions": {"type": "int", "default": 1},
         "replace": {**STRINGS, "default": []},
+        # Not set is all services; an empty list is none of them.
+        "limit": STRINGS,
         "wait": {"type": "bool", "default": True},
         "wait_timeout": {"type": "int", "default": 300},
         "docker_socket": {"type": "path", "default": DEFAULT_SOCKET},

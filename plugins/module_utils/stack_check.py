@@ -35,6 +35,7 @@ def definition_problems(definition: Definition, params: Mapping[str, Any]) -> li
     """All faults of the stack's definition."""
     return [
         *_number_problems(params),
+        *_limit_problems(definition, params.get("limit")),
         *_stack_name_problems(definition.stack),
         *_duplicate_problems(definition),
         *_file_problems(definition, params.get("hash_key")),
@@ -48,6 +49,12 @@ def _number_problems(params: Mapping[str, Any]) -> Iterator[str]:
         yield "keep_versions must not be negative."
     if params["wait_timeout"] < 1:
         yield "wait_timeout must be at least one second."
+
+
+def _limit_problems(definition: Definition, limit: Iterable[str] | None) -> Iterator[str]:
+    listed = {service["name"] for service in definition.services}
+    for name in sorted(set(limit or []) - listed):
+        yield f"limit names {name!r}, which is no service of the stack; use the names in services, without the stack's."
 
 
 def _stack_name_problems(name: str) -> Iterator[str]:

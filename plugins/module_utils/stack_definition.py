@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_model import KEYED_KINDS
@@ -16,6 +16,8 @@ Options = Mapping[str, Any]
 
 # Networks of the nodes that Swarm can attach a service to by name.
 PREDEFINED_NETWORKS = ("host", "bridge")
+# The option of a service's entry that names what is listed in the stack, by kind.
+REFERENCES = {"networks": "name", "secrets": "source", "configs": "source", "volumes": "source"}
 
 
 class Definition:
@@ -31,6 +33,7 @@ class Definition:
         self.lists: dict[str, Sequence[Options]] = {
             kind: params.get(kind) or [] for kind in ("services", "networks", "secrets", "configs", "volumes")
         }
+        self._params = params
         self._key = (params.get("hash_key") or "").encode()
         self._by_name = {kind: {item["name"]: item for item in items} for kind, items in self.lists.items()}
         self._file_names = {
@@ -41,6 +44,16 @@ class Definition:
     def services(self) -> Sequence[Options]:
         """The services as listed."""
         return self.lists["services"]
+
+    def narrowed(self, names: Collection[str]) -> Definition:
+        """The same stack with these services alone, and what they name."""
+        services = [service for service in self.services if service["name"] in names]
+        lists = {"services": services, **{kind: self._named_by(services, kind) for kind in REFERENCES}}
+        return Definition({**self._params, **lists})
+
+    def _named_by(self, services: Sequence[Options], kind: str) -> list[Options]:
+        names = {item.get(REFERENCES[kind]) for service in services for item in service.get(kind) or []}
+        return [item for item in self.lists[kind] if item["name"] in names]
 
     def find(self, kind: str, name: str) -> Options | None:
         """The options of a network, secret, config or volume."""

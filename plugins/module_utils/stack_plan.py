@@ -93,18 +93,27 @@ def names_in(cluster: Cluster) -> Names:
 
 
 def make_plan(
-    definition: Definition, cluster: Cluster, wanted: Wanted, allowed: Sequence[str], keep_versions: int
+    definition: Definition,
+    cluster: Cluster,
+    wanted: Wanted,
+    allowed: Sequence[str],
+    keep_versions: int,
+    partial: bool = False,
 ) -> Plan:
-    """Plan the writes. allowed: the option `replace`. What is not allowed is in `problems`."""
+    """Plan the writes. allowed: the option `replace`. What is not allowed is in `problems`.
+
+    partial: the definition and `wanted` are only a part of the stack, so what they do not name stays as it is.
+    """
     plan = Plan()
     names = names_in(cluster)
-    replaced_networks = _plan_networks(plan, definition, cluster, allowed)
-    gone = [name for name in sorted(cluster.owned("services")) if name not in wanted]
+    replaced_networks = _plan_networks(plan, definition, cluster, allowed, partial)
+    gone = [] if partial else [name for name in sorted(cluster.owned("services")) if name not in wanted]
     for name, values in wanted.items():
         plan.services.append(_plan_service(plan, cluster, name, values, names, replaced_networks, allowed))
     _plan_leaving(plan, cluster, wanted, gone, replaced_networks)
     _plan_files(plan, definition, cluster)
-    plan.versions = _plan_versions(plan, definition, cluster, gone, keep_versions)
+    if not partial:
+        plan.versions = _plan_versions(plan, definition, cluster, gone, keep_versions)
     plan.changes = [*plan.changes, *_changes_of_services(plan, cluster, names), *_changes_at_the_end(plan, cluster)]
     return plan
 
@@ -112,7 +121,9 @@ def make_plan(
 # Networks.
 
 
-def _plan_networks(plan: Plan, definition: Definition, cluster: Cluster, allowed: Sequence[str]) -> set[str]:
+def _plan_networks(
+    plan: Plan, definition: Definition, cluster: Cluster, allowed: Sequence[str], partial: bool
+) -> set[str]:
     replaced = set()
     for name, options in definition.own("networks").items():
         body = network_body(definition, options)
@@ -120,6 +131,9 @@ def _plan_networks(plan: Plan, definition: Definition, cluster: Cluster, allowed
         if live is None:
             plan.networks.append(body)
             plan.changes.append(Change("create", "network", name, None, shown_network(body)))
+            continue
+        # Another network would be made again with all services on it, not only with a part of them.
+        if partial:
             continue
         before, after = network_difference(live, body)
         if not before or not cluster.owns(live):
@@ -131,6 +145,8 @@ def _plan_networks(plan: Plan, definition: Definition, cluster: Cluster, allowed
         plan.networks_out.append(name)
         plan.networks.append(body)
         plan.changes.append(Change("replace", "network", name, before, after))
+    if partial:
+        return replaced
     wanted = definition.own("networks")
     plan.networks_last = [name for name in sorted(cluster.owned("networks")) if name not in wanted]
     for name in plan.networks_last:

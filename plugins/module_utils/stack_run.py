@@ -75,6 +75,9 @@ class _Run:
 
     def plan(self) -> Plan:
         """The plan. Raises StackError with everything that forbids it."""
+        if not self._present and self._params["limit"] is not None:
+            # Removing a part is what a shorter list of services does.
+            raise StackError(["limit is for state=present; state=absent removes the whole stack, so leave it out."])
         plan, problems = self._plan_present() if self._present else (plan_removal(self.cluster), [])
         problems += plan.problems
         if problems:
@@ -83,8 +86,10 @@ class _Run:
         return plan
 
     def _plan_present(self) -> tuple[Plan, list[str]]:
-        definition, cluster = self._definition, self.cluster
+        definition, cluster, limit = self._definition, self.cluster, self._params["limit"]
         problems = definition_problems(definition, self._params)
+        if limit is not None:
+            definition = definition.narrowed(limit)
         images, faults = pinned_images(
             definition.services,
             lambda name: self._own_service(definition.full(name)),
@@ -102,7 +107,8 @@ class _Run:
         if problems:
             # The rest of the plan needs whole values.
             return Plan(), problems
-        return make_plan(definition, cluster, wanted, self._params["replace"], self._params["keep_versions"]), []
+        replace, keep = self._params["replace"], self._params["keep_versions"]
+        return make_plan(definition, cluster, wanted, replace, keep, partial=limit is not None), []
 
     def _own_service(self, name: str) -> Json | None:
         return self.cluster.owned("services").get(name)

@@ -125,7 +125,10 @@ options:
         choices: [file, directory, absent]
         default: file
       content:
-        description: The whole content. No secrets, because the diff shows it.
+        description: The whole content. No secrets, because the diff shows it; those belong in O(files[].secret).
+        type: str
+      secret:
+        description: The same for a content that is never shown. With V(absent), even when it is empty, the former content is not shown.
         type: str
       owner:
         description: Name of the owner.
@@ -339,12 +342,12 @@ reboot_required:
   type: bool
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import ConnectionError as FetchError
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.host_machine import HostError, Machine
 from ansible_collections.frontdesk.platform.plugins.module_utils.host_run import Run, RunError, Settings, parse
+from ansible_collections.frontdesk.platform.plugins.module_utils.quiet_module import AnsibleModule
 
 STRINGS = {"type": "list", "elements": "str"}
 TEXT = {"type": "str"}
@@ -383,6 +386,7 @@ def argument_spec():
             path=PATH,
             state=choice("file", "directory", "absent"),
             content=TEXT,
+            secret={"type": "str", "no_log": True},
             owner={"type": "str", "default": "root"},
             group={"type": "str", "default": "root"},
             mode=TEXT,

@@ -564,6 +564,15 @@ options:
     type: list
     elements: str
     default: []
+  limit:
+    description:
+      - Names of services, as in O(services), that this call may create, update or replace. All of them unless set; an
+        empty list is none.
+      - The other services are left as they are and not waited for, no network is changed and nothing else is removed, so members
+        of a cluster can be rolled one after the other, each with the same description of the whole stack. A call without it
+        completes and cleans up.
+    type: list
+    elements: str
   wait:
     description:
       - Whether to wait until all services have converged. Without it the task succeeds when Swarm took the writes.
@@ -650,6 +659,12 @@ EXAMPLES = r"""
         deploy:
           mode: replicated-job
 
+- name: Roll one member of a cluster, and leave the others as they are
+  frontdesk.platform.swarm_stack:
+    name: database
+    services: "{{ database_services }}"
+    limit: [member-2]
+
 - name: Remove the stack; its volumes stay
   frontdesk.platform.swarm_stack:
     name: shop
@@ -685,7 +700,7 @@ changes:
       type: dict
       sample: {"environment.LOG_LEVEL": "debug"}
 services:
-  description: The services as they are at the end; in check mode as they are now.
+  description: The services as they are at the end; in check mode as they are now. With O(limit) only those.
   returned: when the cluster could be read and nothing was refused
   type: list
   elements: dict
@@ -777,9 +792,8 @@ api_writes:
   sample: 0
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import DockerEngine
+from ansible_collections.frontdesk.platform.plugins.module_utils.quiet_module import AnsibleModule
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_arguments import argument_spec
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_clock import Clock
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_model import RunError, StackError

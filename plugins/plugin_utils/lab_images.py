@@ -30,6 +30,7 @@ except ImportError:
     # The action plugin says it in a sentence.
     pass
 
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.build_context import collect, content_hash, write_tar
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_base import (
     BuildError,
     build_base,
@@ -37,7 +38,6 @@ from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_base import
     recipe_hash,
     remove_leftovers,
 )
-from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_context import collect, content_hash, write_tar
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_progress import Progress
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_registry import LabRegistry
 

@@ -41,12 +41,19 @@ def service_rows(services: t.Iterable[Json], answers: t.Iterable[Json]) -> list[
 
 
 def platform_status(
-    cluster: Json | None, *, environment: str, services: t.Sequence[Json], targets: t.Sequence[Json], now: str = ""
+    cluster: Json | None,
+    *,
+    environment: str,
+    services: t.Sequence[Json],
+    targets: t.Sequence[Json],
+    postgres: Json | None = None,
+    now: str = "",
 ) -> dict[str, t.Any]:
     """Return the whole document.
 
     `cluster` is what swarm_info returned, empty when no manager answered; `services` are rows with their health;
-    `targets` are those of the load balancer with their health, as hetzner_info returns them. `healthy` is whether `problems` is empty.
+    `targets` are those of the load balancer with their health, as hetzner_info returns them; `postgres` is what
+    patroni_cluster returned, empty without a cluster. `healthy` is whether `problems` is empty.
     """
     nodes = list((cluster or {}).get("nodes") or [])
     running = list((cluster or {}).get("services") or [])
@@ -56,6 +63,7 @@ def platform_status(
         *(_service_problem(service) for service in running if _service_problem(service)),
         *(_endpoint_problem(row) for row in services if _endpoint_problem(row)),
         *(_target_problem(target) for target in targets if target.get("status") == "unhealthy"),
+        *(f"PostgreSQL: {problem}" for problem in (postgres or {}).get("problems") or []),
     ]
     return {
         "environment": environment,
@@ -71,6 +79,7 @@ def platform_status(
         "services": running,
         "endpoints": list(services),
         "targets": list(targets),
+        "postgres": {key: (postgres or {}).get(key) for key in ("leader", "identifier", "members")} if postgres else {},
     }
 
 

@@ -47,6 +47,9 @@ VALID: dict[str, Any] = {
     "frontdesk_ssh_keys": [{"name": "one", "public_key": ssh_key(1)}],
     "frontdesk_servers": SERVERS,
     "hetzner_api_token": "token",
+    "registry_s3_endpoint": "https://acme.r2.cloudflarestorage.com",
+    "registry_s3_access_key": "access",
+    "registry_s3_secret_key": "secret",
     "inventory_dir": "/somewhere",
     "inventory_hostname": "acme-1",
 }
@@ -111,6 +114,21 @@ BALANCER = {"name": "b", "type": "lb11", "location": "fsn1"}
 
 def balancer(**more: Any) -> dict[str, Any]:
     return {"hetzner_load_balancers": [{**BALANCER, **more}]}
+
+
+LISTENER = {
+    "name": "web",
+    "port": 1024,
+    "servers": ["a"],
+    "server_port": 80,
+    "check": "http",
+    "path": "/",
+    "check_port": 80,
+}
+
+
+def listeners(*changes: dict[str, Any]) -> dict[str, Any]:
+    return {"haproxy_listeners": [{**LISTENER, **change} for change in changes]}
 
 
 # What is changed, and the beginning and a part of each fault that this makes.
@@ -451,6 +469,17 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
         {"status_page_components": [{**COMPONENT, "check": {**COMPONENT["check"], "host_header": "a b"}}]},
         [("status_page_components[0].check", "host_header is a host name")],
     ),
+    ({"registry_s3_endpoint": ""}, [('registry_s3_endpoint = ""', "address of the S3 API")]),
+    ({"registry_s3_endpoint": "https://a.example/bucket"}, [("registry_s3_endpoint =", "without a path")]),
+    ({"registry_s3_bucket": "A_b"}, [('registry_s3_bucket = "A_b"', "3 to 63")]),
+    ({"registry_s3_region": "EU"}, [('registry_s3_region = "EU"', "lower case")]),
+    ({"registry_s3_folder": "/images/"}, [("registry_s3_folder =", "without a slash")]),
+    ({"registry_s3_access_key": ""}, [("registry_s3_access_key is empty", "access key")]),
+    ({"registry_s3_secret_key": "two words"}, [("registry_s3_secret_key (secret, not shown)", "nothing around it")]),
+    ({"registry_state": "absent", "registry_s3_endpoint": "", "registry_s3_access_key": ""}, []),
+    ({"registry_port": 0}, [("registry_port = 0", "from 1 to 65535")]),
+    ({"registry_debug_port": 5000}, [("registry_debug_port = 5000", "not registry_port")]),
+    ({"registry_check_interval": 1}, [("registry_check_interval = 1", "5 seconds or more")]),
     ({"swarm_managers": ["a", "b"]}, [("swarm_managers =", "2 managers survive no more failures")]),
     ({"swarm_managers": ["a", "a", "b"]}, [('swarm_managers = ["a"]', "more than once")]),
     ({"swarm_advertise_address": "203.0.113.7"}, [('swarm_advertise_address = "203.0.113.7"', "private IPv4")]),
@@ -523,6 +552,72 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
         {"host_volumes": [{"id": "1", "path": "/srv/a"}, {"id": "2", "path": "/srv/a"}]},
         [('host_volumes = ["/srv/a"]', "more than one volume is mounted here")],
     ),
+    ({"postgres_stack": "Post_gres"}, [('postgres_stack = "Post_gres"', "lower case letters")]),
+    ({"postgres_cluster": "a b"}, [('postgres_cluster = "a b"', "lower case letters")]),
+    ({"postgres_servers": ["acme-1", "acme-2"]}, [("postgres_servers =", "one, three or five")]),
+    ({"postgres_servers": ["acme-1", "acme-1", "acme-2"]}, [("postgres_servers =", "more than one member")]),
+    ({"postgres_servers": ["a" * 31]}, [("postgres_servers[0] =", "1 to 30 lower case")]),
+    ({"postgres_rebuild": ["elsewhere"]}, [("postgres_rebuild[0] =", "name a server of postgres_servers")]),
+    ({"postgres_hash_key": "short"}, [("postgres_hash_key (secret, not shown)", "16 characters")]),
+    (
+        {"postgres_certificates": [{"name": "acme-1", "certificate": "", "key": ""}]},
+        [("postgres_certificates (secret, not shown)", "have no certificate")],
+    ),
+    ({"postgres_memory": "lots"}, [('postgres_memory = "lots"', "a size such as 2G")]),
+    ({"postgres_memory_percent": 95}, [("postgres_memory_percent = 95", "between 5 and 80")]),
+    ({"postgres_max_connections": 5}, [("postgres_max_connections = 5", "20 to 2000")]),
+    ({"postgres_etcd_heartbeat_ms": 1}, [("postgres_etcd_heartbeat_ms = 1", "50 to 1000")]),
+    ({"postgres_parameters": {"ssl_ciphers": "x"}}, [("postgres_parameters =", "are set by the role")]),
+    (
+        {"postgres_roles": [{"name": "a"}, {"name": "a"}]},
+        [("postgres_roles (secret, not shown)", "more than one role")],
+    ),
+    ({"postgres_roles": [{"name": "rewinder"}]}, [("postgres_roles[0].name (secret, not shown)", "none of postgres")]),
+    (
+        {"postgres_databases": [{"name": "a", "owner": "o"}, {"name": "a", "owner": "o"}]},
+        [("postgres_databases =", "more than one database")],
+    ),
+    ({"postgres_databases": [{"name": "a"}]}, [("postgres_databases[0].name =", "name the owner")]),
+    ({"redis_stack": "Re_dis"}, [('redis_stack = "Re_dis"', "lower case letters")]),
+    ({"redis_cluster": "a b"}, [('redis_cluster = "a b"', "lower case letters")]),
+    ({"redis_servers": ["acme-1", "acme-2"]}, [("redis_servers =", "three, five or seven")]),
+    ({"redis_servers": ["acme-1", "acme-1", "acme-2"]}, [("redis_servers =", "more than one member")]),
+    ({"redis_servers": ["a" * 31]}, [("redis_servers[0] =", "1 to 30 lower case")]),
+    ({"redis_hash_key": "short"}, [("redis_hash_key (secret, not shown)", "16 characters")]),
+    ({"redis_password": "has a space in it"}, [("redis_password (secret, not shown)", "16 to 128 letters")]),
+    ({"redis_admin_password": "short"}, [("redis_admin_password (secret, not shown)", "16 to 128 letters")]),
+    (
+        {"redis_check_password": "a" * 20, "redis_password": "a" * 20},
+        [("redis_check_password (secret, not shown)", "other than those")],
+    ),
+    ({"redis_max_memory": "much"}, [('redis_max_memory = "much"', "a size such as 256mb")]),
+    ({"redis_backlog": ""}, [('redis_backlog = ""', "a size such as 16mb")]),
+    ({"redis_max_lag": 0, "redis_down_after": 9000}, [("redis_max_lag = 0", "1 to 60 seconds")]),
+    ({"redis_down_after": 4000}, [("redis_down_after = 4000", "5000 milliseconds or more")]),
+    ({"redis_failover_timeout": 1}, [("redis_failover_timeout = 1", "5000 milliseconds")]),
+    ({"redis_settings": {"maxmemory-policy": "allkeys-lru"}}, [("redis_settings =", "the role sets")]),
+    ({"redis_limits": {"memory": "a lot"}}, [("redis_limits =", "whole number with a unit")]),
+    ({"redis_state": "absent", "redis_password": ""}, []),
+    ({"haproxy_stack": "Ha_proxy"}, [('haproxy_stack = "Ha_proxy"', "lower case letters")]),
+    (
+        listeners({"name": "a"}, {"name": "a", "port": 2000}),
+        [("haproxy_listeners =", "more than one listener has this name")],
+    ),
+    (listeners({"name": "a"}, {"name": "b"}), [("haproxy_listeners =", "more than one listener has this port")]),
+    (listeners({"name": "health"}), [("haproxy_listeners[0].name =", "neither metrics nor health")]),
+    (listeners({"port": 8404}), [("haproxy_listeners[0].port = 8404", "from 1024 to 65535")]),
+    (listeners({"servers": []}), [("haproxy_listeners[0].servers = []", "name each server once")]),
+    (listeners({"path": "primary"}), [("haproxy_listeners[0] =", "begins with a slash")]),
+    (listeners({"authority": "PRIVATE KEY"}), [("haproxy_listeners[0] =", "without any key")]),
+    ({"haproxy_redis_password": ""}, [("haproxy_redis_password is empty", "a check of Redis needs it")]),
+    ({"haproxy_hash_key": ""}, [("haproxy_hash_key is empty", "the password of Redis needs it")]),
+    ({"haproxy_networks": [{"name": "a"}, {"name": "a"}]}, [("haproxy_networks =", "more than once")]),
+    ({"haproxy_check_interval": 10}, [("haproxy_check_interval = 10", "200 to 60000")]),
+    ({"haproxy_check_fall": 0}, [("haproxy_check_fall = 0", "1 to 20")]),
+    ({"haproxy_connect_timeout": 0}, [("haproxy_connect_timeout = 0", "1 to 60")]),
+    ({"haproxy_idle_timeout": 0}, [("haproxy_idle_timeout = 0", "minutes")]),
+    ({"haproxy_drain_seconds": 0}, [("haproxy_drain_seconds = 0", "1 to 600")]),
+    ({"haproxy_max_connections": 1}, [("haproxy_max_connections = 1", "100 to 100000")]),
 ]
 
 

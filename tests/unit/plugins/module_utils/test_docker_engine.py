@@ -175,3 +175,20 @@ def test_threads_are_all_counted(server: Engine, engine: DockerEngine) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(lambda _number: engine.get("/x"), range(64))) == 64
     assert engine.reads == 64
+
+
+def test_messages_of_a_long_step_are_told_at_its_end(server: Engine, engine: DockerEngine) -> None:
+    server.answers["/v1.41/build"] = (200, b'{"stream":"Step 1/1"}\r\n{"aux":{"ID":"sha256:1"}}\r\n')
+    headers = {"Content-Type": "application/x-tar"}
+    found = engine.messages("/build", {"t": "a:1", "labels": {"x": "y"}, "rm": True}, content=b"tar", headers=headers)
+    assert found == [{"stream": "Step 1/1"}, {"aux": {"ID": "sha256:1"}}]
+    _method, path, sent, body = server.requests[0]
+    assert (body, sent["Content-Type"]) == (b"tar", "application/x-tar")
+    assert "rm=true" in path
+    assert engine.writes == 1
+
+
+def test_a_step_that_is_refused_is_an_error(server: Engine, engine: DockerEngine) -> None:
+    server.answers["/v1.41/build"] = (400, refusal("dockerfile parse error"))
+    with pytest.raises(EngineError, match="dockerfile parse error"):
+        engine.messages("/build")

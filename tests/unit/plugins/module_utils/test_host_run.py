@@ -487,3 +487,26 @@ def test_units_that_cannot_be_read_again_are_one_sentence(machine: FakeMachine) 
     machine.refusals["systemctl daemon-reload"] = Answer(1, err="denied")
     with pytest.raises(RunError, match="systemd cannot read its units again: denied"):
         run(machine)
+
+
+def test_a_secret_content_is_shown_nowhere() -> None:
+    machine = FakeMachine()
+    path, former, wanted = "/etc/app/keys.env", "KEY=former-word\n", "KEY=another-word\n"
+    for content, before in ((former, None), (wanted, former)):
+        predicted = run(machine, {"files": [file(path, secret=content, mode="0600")]}, check=True)
+        result = run(machine, {"files": [file(path, secret=content, mode="0600")]})
+        assert result["changes"] == predicted["changes"]
+        assert machine.entries[path].content == content.encode()
+        assert result["changes"][0]["after"]["content"] == "(not shown)"
+        assert (result["changes"][0]["before"] is None) == (before is None)
+        assert "-word" not in str(result)
+        assert "sha256" not in str(result["changes"])
+    assert not run(machine, {"files": [file(path, secret=wanted, mode="0600")]})["changed"]
+    removed = run(machine, {"files": [file(path, state="absent", secret="")]})
+    assert removed["changed"]
+    assert "-word" not in str(removed)
+
+
+def test_content_and_secret_exclude_each_other() -> None:
+    with pytest.raises(HostError, match="content and secret exclude each other"):
+        run(FakeMachine(), {"files": [file("/x", "a", secret="b")]})

@@ -29,6 +29,7 @@ CALL = {
     "resolve_images",
     "keep_versions",
     "replace",
+    "limit",
     "wait",
     "wait_timeout",
     "docker_socket",

@@ -147,3 +147,17 @@ def test_answers_stand_beside_their_services():
     ]
     assert rows[0]["error"] == "gone"
     assert "entry" not in rows[0]
+
+
+def test_postgresql_is_part_of_the_document() -> None:
+    found = {
+        "leader": "pg-a",
+        "identifier": "1",
+        "members": [{"name": "pg-a"}],
+        "problems": ["pg-b is stopped"],
+        "changed": False,
+    }
+    document = platform_status({}, environment="acme", services=[], targets=[], postgres=found)
+    assert document["postgres"] == {"leader": "pg-a", "identifier": "1", "members": [{"name": "pg-a"}]}
+    assert "PostgreSQL: pg-b is stopped" in document["problems"]
+    assert platform_status({}, environment="acme", services=[], targets=[])["postgres"] == {}

@@ -5,13 +5,22 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import tarfile
 import threading
 
 import pytest
 
-from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_context import collect, content_hash, write_tar
+from ansible_collections.frontdesk.platform.plugins.plugin_utils import build_context
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.build_context import (
+    ContextError,
+    collect,
+    content_hash,
+    packed,
+    write_tar,
+)
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.lab_progress import Progress
 
 
@@ -94,3 +103,28 @@ def test_a_failure_is_not_reported_as_done():
     with pytest.raises(ValueError, match="a step failed"):
         fail()
     assert lines == []
+
+
+def test_a_packed_context_is_the_same_however_the_folder_came_about(folder, tmp_path):
+    before = packed(folder)
+    (folder / "Dockerfile").touch()
+    (folder / "empty").mkdir()
+    link = tmp_path / "hard-link"
+    link.hardlink_to(folder / "sub" / "file")
+    assert packed(folder) == before
+    archive = gzip.decompress(base64.b64decode(before))
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        assert [member.name for member in tar] == ["Dockerfile", "sub/file"]
+        assert all(member.isreg() for member in tar)
+    (folder / "sub" / "file").chmod(0o755)
+    assert packed(folder) != before
+
+
+def test_a_folder_that_makes_no_image_is_refused(folder, monkeypatch):
+    with pytest.raises(ContextError, match="is no folder"):
+        packed(folder / "nowhere")
+    with pytest.raises(ContextError, match="has no Dockerfile"):
+        packed(folder / "sub")
+    monkeypatch.setattr(build_context, "PACKED_LIMIT", 10)
+    with pytest.raises(ContextError, match="let the Dockerfile fetch"):
+        packed(folder)
