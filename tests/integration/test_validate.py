@@ -269,8 +269,12 @@ def test_places_that_lose_are_named(tmp_path: Path) -> None:
     write(folder / "hosts.yml", {"all": {"children": {"frontdesk": group}}})
     write(folder / "group_vars/all/some.yml", {"frontdesk_image": "x", "unrelated": 1})
     run = validate(folder)
+    # The shorter way to write the path: this checkout may lie beside it.
+    some = min(
+        str(folder / "group_vars/all/some.yml"), os.path.relpath(folder / "group_vars/all/some.yml", ROOT), key=len
+    )
     assert [line.split(": ")[0] for line in run.faults] == [
-        f"frontdesk_image in {folder}/group_vars/all/some.yml",
+        f"frontdesk_image in {some}",
         "hetzner_owner in the vars of group frontdesk in an inventory file",
     ]
 
