@@ -779,9 +779,8 @@ api_writes:
   sample: 0
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import DockerEngine
+from ansible_collections.frontdesk.platform.plugins.module_utils.quiet_module import AnsibleModule
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_arguments import argument_spec
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_clock import Clock
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_model import RunError, StackError
