@@ -126,16 +126,7 @@ class FakeSwarm:
     def add_service(self, spec: Json) -> Json:
         if spec["Name"] in self.objects["services"]:
             raise EngineError(f"name conflicts with an existing object: service {spec['Name']} already exists", 409)
-        service = self.add("services", self.stored(spec))
-        self.start_job(service)
-        return service
-
-    def start_job(self, service: Json) -> None:
-        if any(key.endswith("Job") for key in service["Spec"]["Mode"]):
-            former = service.get("JobStatus")
-            index = former["JobIteration"].get("Index", 0) + 1 if former else 0
-            # Like the engine, which leaves zeros out.
-            service["JobStatus"] = {"JobIteration": {"Index": index} if index else {}}
+        return self.add("services", self.stored(spec))
 
     def stored(self, spec: Json) -> Json:
         """What the engine makes of a specification before it keeps it."""
@@ -172,7 +163,6 @@ class FakeSwarm:
         service["PreviousSpec"], service["Spec"] = service["Spec"], self.stored(spec)
         service.pop("UpdateStatus", None)
         self._settled_turns[service["ID"]] = 0
-        self.start_job(service)
         self.touch(service)
 
     def roll_back(self, service: Json) -> None:
@@ -227,26 +217,21 @@ class FakeSwarm:
 
     def places(self, service: Json) -> list[Json]:
         mode = service["Spec"]["Mode"]
-        if "Global" in mode or "GlobalJob" in mode:
+        if "Global" in mode:
             ready = [item for item in self.nodes if item["Spec"]["Availability"] == "active"]
             wanted = (service["Spec"]["TaskTemplate"].get("Placement") or {}).get("Constraints") or []
             labels = [entry.removeprefix("node.labels.").split("==") for entry in wanted]
             return [{"NodeID": n["ID"]} for n in ready if all(n["Spec"]["Labels"].get(k) == v for k, v in labels)]
-        if "ReplicatedJob" in mode:
-            return [{"Slot": number} if number else {} for number in range(mode["ReplicatedJob"]["TotalCompletions"])]
         return [{"Slot": number + 1} for number in range(mode["Replicated"]["Replicas"])]
 
     def orchestrate(self, service: Json) -> None:
         """One turn: every place gets a task of the current template; then the update's state."""
-        iteration = (service.get("JobStatus") or {}).get("JobIteration")
         places = self.places(service)
         dirty = False
         for place in places:
-            own = [
-                task
-                for task in self.tasks_of(service)
-                if self.is_at(task, place) and task.get("JobIteration") == iteration
-            ]
+            own = [task for task in self.tasks_of(service) if self.is_at(task, place)]
+            if own and own[-1]["Spec"] == self.template(service) and own[-1]["Status"]["State"] == "complete":
+                continue
             current = [
                 task for task in own if task["Spec"] == self.template(service) and task["DesiredState"] != "shutdown"
             ]
@@ -273,16 +258,12 @@ class FakeSwarm:
     def advance(self, service: Json, place: Json, current: list[Json]) -> bool:
         """Make or move on the task of a place; whether it was made."""
         state, error = self.behaviour(service)
-        alive = [
-            task
-            for task in current
-            if task["Status"]["State"] in ("preparing", "running", "starting", "pending", "complete")
-        ]
+        alive = [task for task in current if task["Status"]["State"] in ("preparing", "running", "starting", "pending")]
         if alive:
             task = alive[0]
             if task["Status"]["State"] == "preparing":
                 task["Status"].update(State=state, Timestamp=self.stamp(), **({"Err": error} if error else {}))
-                if state in ("failed", "rejected"):
+                if state in ("failed", "rejected", "complete"):
                     task["DesiredState"] = "shutdown"
             return False
         policy = service["Spec"]["TaskTemplate"].get("RestartPolicy") or {}
@@ -292,7 +273,6 @@ class FakeSwarm:
             if self.is_at(task, place)
             and task["Status"]["State"] in ("failed", "rejected")
             and task["Spec"] == self.template(service)
-            and task.get("JobIteration") == (service.get("JobStatus") or {}).get("JobIteration")
         ]
         if policy.get("Condition") == "none" and failed:
             return False
@@ -313,8 +293,6 @@ class FakeSwarm:
                 "ContainerStatus": {"ContainerID": self.identity("c")},
             },
         }
-        if "JobStatus" in service:
-            task["JobIteration"] = service["JobStatus"]["JobIteration"]
         self.tasks[task["ID"]] = task
         return True
 

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.frontdesk.platform.plugins.plugin_utils.certificates import Pair, faults
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.certificates import HAS_CRYPTOGRAPHY, Pair, faults
 
 
 def certificate_faults(certificates: t.Iterable[t.Mapping[str, str]], names: t.Iterable[str] = ()) -> list[str]:
     """Return what keeps a TLS server from serving with these certificates, as sentences without any part of a key."""
+    if not HAS_CRYPTOGRAPHY:
+        raise AnsibleFilterError(
+            "The filter certificate_faults needs the Python library cryptography on the controller."
+        )
     pairs = [Pair(str(item["name"]), str(item["certificate"]), str(item["key"])) for item in certificates]
     return faults(pairs, names)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import Json
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_fields import Field, Names
-from ansible_collections.frontdesk.platform.plugins.module_utils.stack_model import NAMESPACE_LABEL
+from ansible_collections.frontdesk.platform.plugins.module_utils.stack_model import JOB_LABEL, NAMESPACE_LABEL
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_service import FIELDS
 
 # What Swarm itself writes into a network's options.
@@ -51,7 +51,7 @@ def shown(fields: Iterable[Field], values: Mapping[str, Any]) -> Json:
         if value is None or value == field.unset:
             continue
         flat.update(_flat(field.path, value))
-    return _without_namespace(flat)
+    return _without_own_labels(flat)
 
 
 def shown_difference(
@@ -101,9 +101,9 @@ def _network_view(network: Json) -> Json:
 
 def shown_network(body: Json) -> Json:
     """A new network, as in the differences."""
-    return _without_namespace({path: value for path, value in _network_view(body).items() if value is not False})
+    return _without_own_labels({path: value for path, value in _network_view(body).items() if value is not False})
 
 
-def _without_namespace(flat: Json) -> Json:
-    # Every object of a stack has the label; it says nothing about this one.
-    return {path: value for path, value in flat.items() if not path.endswith(NAMESPACE_LABEL)}
+def _without_own_labels(flat: Json) -> Json:
+    # Every object of a stack has the first label, and the mode tells about the second.
+    return {path: value for path, value in flat.items() if not path.endswith((NAMESPACE_LABEL, JOB_LABEL))}

@@ -47,7 +47,6 @@ class Field:
     writes when the option is left out, given all options of the service; unset: what Swarm does without a value.
     read, write: canonical value from and into a specification. group: fields that must be written together, because
     Swarm takes zeros and not its defaults for what is missing beside them.
-    jobs: jobs have it.
     """
 
     path: str
@@ -57,7 +56,6 @@ class Field:
     unset: Any = None
     default: Callable[[Json], Any] | None = None
     group: str = ""
-    jobs: bool = True
 
     def wanted(self, options: Json) -> Any:
         """The canonical value that the options ask for. Raises ValueProblem."""

@@ -16,6 +16,9 @@ IMAGE_LABEL = "com.docker.stack.image"
 # The name of a secret or config without stack and hash: versions of one thing share it.
 VERSION_LABEL = "frontdesk.platform/version-of"
 
+# Marks a service whose tasks end; see stack_service.JOBS.
+JOB_LABEL = "frontdesk.platform/job"
+
 # Plural, as in the options and in the engine's paths, to the singular of messages and changes.
 KEYED_KINDS = {"secrets": "secret", "configs": "config"}
 
@@ -44,6 +47,11 @@ def labels_of(item: Mapping[str, Any]) -> dict[str, str]:
     """The labels of a service, secret or config (in its Spec) or of a network; the engine may omit them."""
     spec = item.get("Spec", item)
     return dict(spec.get("Labels") or {})
+
+
+def is_job(service: Mapping[str, Any]) -> bool:
+    """Do the service's tasks end?"""
+    return JOB_LABEL in labels_of(service)
 
 
 def name_of(item: Mapping[str, Any]) -> str:

@@ -34,10 +34,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.stack_resolve i
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_service import FIELDS, JOBS, live_mode
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_tasks import (
     has_failed,
-    is_alive,
-    iteration_of,
-    place_of,
-    state_of,
+    last_runs,
 )
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_versions import (
     Versions,
@@ -203,7 +200,7 @@ def _plan_service(
         short = name[len(cluster.stack) + 1 :]
         if not _is_allowed(allowed, "service", name, short):
             plan.problems.append(
-                f"The service {name} has the mode {mode}, and Swarm cannot change it to {wanted['deploy.mode']}: allow it to be "
+                f"The service {name} has the mode {mode}, and it cannot become {wanted['deploy.mode']} in place: allow it to be "
                 f"made again, with an interruption, by replace: [service/{short}]."
             )
         return PlannedService(name, "replace", wanted, live, differing(live["Spec"], wanted, names))
@@ -220,11 +217,9 @@ def _to_try_again(live: Json, mode: str, tasks: Sequence[Json]) -> str:
         return "paused"
     if mode not in JOBS:
         return ""
-    per_node = mode.startswith("global")
-    own = [t for t in tasks if t["ServiceID"] == id_of(live) and iteration_of(t) == iteration_of(live)]
-    settled = {place_of(task, per_node) for task in own if is_alive(task) or state_of(task) == "complete"}
-    given_up = [task for task in own if has_failed(task) and place_of(task, per_node) not in settled]
-    return "failed" if given_up else ""
+    own = [task for task in tasks if task["ServiceID"] == id_of(live)]
+    runs = last_runs(own, live["Spec"]["TaskTemplate"], mode.startswith("global"))
+    return "failed" if any(has_failed(task) for task in runs) else ""
 
 
 def _plan_leaving(

@@ -10,8 +10,12 @@ from typing import Any
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import Json
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_definition import Definition, Options
-from ansible_collections.frontdesk.platform.plugins.module_utils.stack_model import IMAGE_LABEL, NAMESPACE_LABEL
-from ansible_collections.frontdesk.platform.plugins.module_utils.stack_service import fields_of
+from ansible_collections.frontdesk.platform.plugins.module_utils.stack_model import (
+    IMAGE_LABEL,
+    JOB_LABEL,
+    NAMESPACE_LABEL,
+)
+from ansible_collections.frontdesk.platform.plugins.module_utils.stack_service import FIELDS, JOBS, mode_of
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_values import ValueProblem
 
 # Where a file goes when the user does not say: secrets below /run/secrets, configs at the root, as in Compose.
@@ -28,6 +32,7 @@ def resolve(definition: Definition, service: Options) -> Json:
         **(deploy.get("labels") or {}),
         IMAGE_LABEL: service["image"],
         NAMESPACE_LABEL: definition.stack,
+        **({JOB_LABEL: "true"} if mode_of(service) in JOBS else {}),
     }
     return {
         **service,
@@ -79,7 +84,7 @@ def wanted_values(options: Json) -> tuple[dict[str, Any], list[str]]:
     """The canonical values of a service's resolved options by path, and what is wrong with the others."""
     values: dict[str, Any] = {}
     problems = []
-    for field in fields_of(options):
+    for field in FIELDS:
         try:
             values[field.path] = field.wanted(options)
         except ValueProblem as problem:

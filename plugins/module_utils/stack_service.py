@@ -28,6 +28,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.stack_fields im
     text,
     words,
 )
+from ansible_collections.frontdesk.platform.plugins.module_utils.stack_model import is_job
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_parts import PART_FIELDS
 from ansible_collections.frontdesk.platform.plugins.module_utils.stack_values import (
     ValueProblem,
@@ -40,14 +41,12 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.stack_values im
     text_of,
 )
 
-# Modes whose tasks end. They exchange no tasks, so Swarm refuses an update_config for them.
+# Modes whose tasks end. They are services of Swarm's ordinary modes that restart on failure only, with a label. Swarm's own
+# jobs are of no use: a manager that lost the leadership goes on starting them, so that a job that has ended runs again and
+# again (https://github.com/moby/moby/issues/53632, open; seen with engine 26.1: 30 runs in 12 seconds).
 JOBS = ("replicated-job", "global-job")
-_MODE_KEYS = {
-    "replicated": "Replicated",
-    "global": "Global",
-    "replicated-job": "ReplicatedJob",
-    "global-job": "GlobalJob",
-}
+_JOB_ENDING = "-job"
+_MODE_KEYS = {"replicated": "Replicated", "global": "Global"}
 _CONTAINER = "TaskTemplate.ContainerSpec"
 # Retries of a job when the user sets no number. Swarm would repeat a failing job for ever.
 _JOB_ATTEMPTS = 2
@@ -59,15 +58,10 @@ def mode_of(options: Mapping[str, Any]) -> str:
 
 
 def live_mode(spec: Mapping[str, Any]) -> str:
-    """The mode in a specification."""
-    mode = spec.get("Mode") or {}
-    return next((name for name, key in _MODE_KEYS.items() if mode.get(key) is not None), "replicated")
-
-
-def fields_of(options: Mapping[str, Any]) -> list[Field]:
-    """The fields that a service with these options has."""
-    job = mode_of(options) in JOBS
-    return [field for field in FIELDS if field.jobs or not job]
+    """The mode in a specification; of Swarm's own jobs the engine's word (ReplicatedJob, GlobalJob)."""
+    key = next((key for key, value in (spec.get("Mode") or {}).items() if value is not None), "Replicated")
+    name = next((name for name, known in _MODE_KEYS.items() if known == key), key)
+    return name + _JOB_ENDING if is_job(spec) else name
 
 
 def _is_job(options: Mapping[str, Any]) -> bool:
@@ -78,7 +72,7 @@ def _is_job(options: Mapping[str, Any]) -> bool:
 
 
 def _write_mode(spec: Json, mode: str, _names: Names) -> None:
-    spec["Mode"] = {_MODE_KEYS[mode]: {}}
+    spec["Mode"] = {_MODE_KEYS[mode.removesuffix(_JOB_ENDING)]: {}}
 
 
 def _default_replicas(options: Json) -> int | None:
@@ -87,20 +81,14 @@ def _default_replicas(options: Json) -> int | None:
 
 def _read_replicas(spec: Json, _names: Names) -> int | None:
     mode = spec.get("Mode") or {}
-    if mode.get("Replicated") is not None:
-        return int(mode["Replicated"].get("Replicas", 1))
-    if mode.get("ReplicatedJob") is not None:
-        return int(mode["ReplicatedJob"].get("TotalCompletions", 1))
-    return None
+    if mode.get("Replicated") is None:
+        return None
+    return int(mode["Replicated"].get("Replicas", 1))
 
 
 def _write_replicas(spec: Json, replicas: int | None, _names: Names) -> None:
-    if replicas is None:
-        return
-    if live_mode(spec) == "replicated":
+    if replicas is not None:
         spec["Mode"] = {"Replicated": {"Replicas": replicas}}
-    else:
-        spec["Mode"] = {"ReplicatedJob": {"MaxConcurrent": replicas, "TotalCompletions": replicas}}
 
 
 # What needs more than a value in its place.
@@ -249,12 +237,20 @@ def _image_decides(path: str, keys: str) -> Field:
 
 def _rollout(option: str, key: str, failure_action: str, order: Any) -> tuple[Field, ...]:
     """The fields of update_config or rollback_config: written whole."""
-    same: Json = {"group": key, "jobs": False}
+    same: Json = {"group": key}
     action = f"deploy.{option}.failure_action"
+
+    # The changed tasks of a job all run, each with its attempts, whatever becomes of the others.
+    def at_once(options: Json) -> int | None:
+        return 0 if _is_job(options) else None
+
+    def on_failure(options: Json) -> str:
+        return "continue" if _is_job(options) else failure_action
+
     return (
-        number(f"deploy.{option}.parallelism", f"{key}.Parallelism", unset=1, **same),
+        number(f"deploy.{option}.parallelism", f"{key}.Parallelism", unset=1, default=at_once, **same),
         duration(f"deploy.{option}.delay", f"{key}.Delay", unset="0s", **same),
-        text(action, f"{key}.FailureAction", unset="pause", default=lambda _options: failure_action, **same),
+        text(action, f"{key}.FailureAction", unset="pause", default=on_failure, **same),
         duration(f"deploy.{option}.monitor", f"{key}.Monitor", unset="5s", **same),
         plain(f"deploy.{option}.max_failure_ratio", f"{key}.MaxFailureRatio", _parse_ratio, unset=0, **same),
         text(f"deploy.{option}.order", f"{key}.Order", unset="stop-first", default=order, **same),

@@ -53,14 +53,14 @@ def runs(task: Mapping[str, Any]) -> bool:
 
 
 def place_of(task: Mapping[str, Any], per_node: bool) -> str:
-    """What at most one task at a time fills: a slot (jobs begin with 0, which is not told), or a node of a global service."""
+    """What at most one task at a time fills: a slot, or a node of a global service."""
     return str(task.get("NodeID", "") if per_node else task.get("Slot", 0))
 
 
-def iteration_of(item: Mapping[str, Any]) -> int:
-    """The run of a job that a task belongs to, or that a service is at."""
-    status = item.get("JobStatus") or item
-    return int((status.get("JobIteration") or {}).get("Index", 0))
+def last_runs(tasks: Iterable[Json], template: Mapping[str, Any], per_node: bool) -> list[Json]:
+    """The newest task of a job at each place, where it was made from this template: the others are former runs."""
+    at_place = {place_of(task, per_node): task for task in reversed(newest(tasks))}
+    return [task for task in at_place.values() if made_from(task, template)]
 
 
 def made_from(task: Mapping[str, Any], template: Mapping[str, Any]) -> bool:

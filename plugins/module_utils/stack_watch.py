@@ -25,7 +25,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.stack_tasks imp
     is_alive,
     is_meant_to_run,
     is_over,
-    iteration_of,
+    last_runs,
     made_from,
     newest,
     place_of,
@@ -133,7 +133,7 @@ class Watch:
         if service is None:
             return Verdict(FAILED, 0, 0, "somebody removed it during the run")
         own = [task for task in tasks if task["ServiceID"] == self.identity]
-        ours = [task for task in own if self._is_ours(task, service)]
+        ours = [task for task in own if self._is_ours(task)]
         self._remember(ours, now)
         if any(not is_meant_to_run(task) and not is_over(task) for task in own):
             # A former task still has the port or the memory that a new one needs, for as long as its grace period lasts.
@@ -142,6 +142,7 @@ class Watch:
         replaced = service["Spec"] != self.spec
         running = sum(1 for task in (own if replaced else ours) if runs(task))
         if self.mode in JOBS:
+            ours = last_runs(own, self.spec["TaskTemplate"], self.per_node)
             running = sum(1 for task in ours if state_of(task) == "complete")
         state, reason = self._by_update(service)
         if not state:
@@ -151,9 +152,7 @@ class Watch:
 
     # What counts as this version's.
 
-    def _is_ours(self, task: Json, service: Json) -> bool:
-        if self.mode in JOBS:
-            return iteration_of(task) == iteration_of(service)
+    def _is_ours(self, task: Json) -> bool:
         return made_from(task, self.spec["TaskTemplate"]) and str(task["CreatedAt"]) >= self._fresh_after
 
     def _remember(self, ours: Sequence[Json], now: float) -> None:
@@ -185,8 +184,6 @@ class Watch:
         mode = self.spec.get("Mode") or {}
         if self.per_node:
             return len(self._usable(nodes))
-        if self.mode in JOBS:
-            return int(mode["ReplicatedJob"].get("TotalCompletions", 1))
         return int((mode.get("Replicated") or {}).get("Replicas", 1))
 
     def _usable(self, nodes: Sequence[Json]) -> set[str]:

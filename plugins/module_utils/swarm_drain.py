@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import DockerEngine, Json
+from ansible_collections.frontdesk.platform.plugins.module_utils.stack_model import is_job
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_common import (
     SwarmError,
     enumerate_words,
@@ -54,7 +55,7 @@ def replicas(service: Mapping[str, Any]) -> int | None:
     """How many tasks a replicated service wants; None for global services and jobs."""
     mode = service["Spec"].get("Mode") or {}
     wanted = (mode.get("Replicated") or {}).get("Replicas")
-    return None if wanted is None else int(wanted)
+    return None if wanted is None or is_job(service) else int(wanted)
 
 
 def running_elsewhere(

@@ -13,18 +13,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import DockerEngine, Json
+from ansible_collections.frontdesk.platform.plugins.module_utils.stack_service import JOBS, live_mode
+from ansible_collections.frontdesk.platform.plugins.module_utils.stack_tasks import last_runs, state_of
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_drain import WANTED
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_model import OVERLAYS, hostname, is_reachable
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_networks import container_mtu, fields_of
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_settings import NANOSECONDS_A_DAY
 
 FAILED = {"filters": {"desired-state": ["shutdown"]}}
-_MODES = {
-    "Replicated": "replicated",
-    "Global": "global",
-    "ReplicatedJob": "replicated-job",
-    "GlobalJob": "global-job",
-}
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 
 
@@ -92,16 +88,16 @@ def describe_nodes(nodes: Iterable[Json], tasks: Iterable[Mapping[str, Any]]) ->
 
 def describe_services(
     services: Iterable[Json],
-    tasks: Iterable[Mapping[str, Any]],
-    ended: Iterable[Mapping[str, Any]],
+    tasks: Iterable[Json],
+    ended: Iterable[Json],
     nodes: Iterable[Json],
 ) -> list[Json]:
     """The services by name. tasks: those that should run. ended: those that should not, for the errors of the last ones."""
     names = {node["ID"]: hostname(node) for node in nodes}
-    by_service: dict[str, list[Mapping[str, Any]]] = {}
+    by_service: dict[str, list[Json]] = {}
     for task in tasks:
         by_service.setdefault(task["ServiceID"], []).append(task)
-    past: dict[str, list[Mapping[str, Any]]] = {}
+    past: dict[str, list[Json]] = {}
     for task in ended:
         past.setdefault(task["ServiceID"], []).append(task)
     return sorted(
@@ -110,20 +106,21 @@ def describe_services(
     )
 
 
-def _service(
-    service: Json, tasks: Sequence[Mapping[str, Any]], ended: Sequence[Mapping[str, Any]], names: Mapping[str, str]
-) -> Json:
+def _service(service: Json, tasks: Sequence[Json], ended: Sequence[Json], names: Mapping[str, str]) -> Json:
     spec = service["Spec"]
-    mode = next(iter(spec.get("Mode") or {"Replicated": {}}))
-    replicas = ((spec.get("Mode") or {}).get(mode) or {}).get("Replicas")
-    running = [task for task in tasks if task["Status"]["State"] == "running"]
+    mode = live_mode(spec)
+    if mode in JOBS:
+        # What has run to its end counts as running: nothing is missing.
+        tasks = last_runs([*tasks, *ended], spec["TaskTemplate"], mode.startswith("global"))
+    running = [task for task in tasks if state_of(task) in ("running", *(("complete",) if mode in JOBS else ()))]
+    replicas = ((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas")
     # A global service has a task for each node that fits.
     wanted = len(tasks) if replicas is None else replicas
     update = service.get("UpdateStatus") or {}
     return {
         "name": spec["Name"],
         "image": spec["TaskTemplate"].get("ContainerSpec", {}).get("Image", ""),
-        "mode": _MODES.get(mode, mode),
+        "mode": mode,
         "wanted": wanted,
         "running": len(running),
         "update": update.get("State"),

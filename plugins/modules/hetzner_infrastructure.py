@@ -678,12 +678,11 @@ api_calls:
   sample: 7
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_client import HetznerError
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_model import PlanError
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_module import connect, connection_arguments
 from ansible_collections.frontdesk.platform.plugins.module_utils.hetzner_run import RunError, converge
+from ansible_collections.frontdesk.platform.plugins.module_utils.quiet_module import AnsibleModule
 
 STRINGS = {"type": "list", "elements": "str"}
 NAME = {"type": "str", "required": True}

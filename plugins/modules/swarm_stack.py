@@ -37,7 +37,9 @@ attributes:
   idempotent:
     support: full
     details:
-      - A job runs when it is created or changed, and again after it failed.
+      - A job runs when it is created or changed, and again after it failed. It is an ordinary service of Swarm that restarts on
+        failure only, because managers that once led go on starting Swarm's own jobs
+        (U(https://github.com/moby/moby/issues/53632)).
 requirements:
   - Docker Engine >= 20.10 on the target, which is a manager of a swarm. Nothing else, no Python packages.
 options:

@@ -127,17 +127,21 @@ def write_page(rows: Sequence[Row], notes: Sequence[str]) -> str:
         "# Benchmarks",
         (
             f"Written by `make bench` on {datetime.now(timezone.utc):%Y-%m-%d}.\n"
-            f"Machine: {machine}. Python {python}, ansible-core {core_version()}, peer {PEER} {peer_version()}.\n"
+            f"Machine: {machine}. Python {python}, ansible-core {core_version()}.\n"
             "The ratios are what to look at: another machine has other seconds."
         ),
         (
             "Each figure is the median wall time of whole programs (`ansible-inventory`, `ansible-playbook`).\n"
-            "The runs of both sides alternate. Both talk to the same lab cloud, which answers each call "
-            f"{LATENCY * 1000:.0f} ms late and counts the calls."
+            f"The runs of both sides alternate. The peer is {PEER} {peer_version()} where the subject is Hetzner's API: both sides\n"
+            f"talk to the same lab cloud, which answers each call {LATENCY * 1000:.0f} ms late and counts the calls. Where it is a stack, the\n"
+            "notes name the peer, and both sides talk to the Swarm of the running lab."
         ),
         table,
         "\n".join(f"- {note}" for note in notes),
-        "The plays of both sides are in `tests/benchmarks/plays/`, the inventories in `tests/benchmarks/test_inventory.py`.",
+        (
+            "The plays of both sides are in `tests/benchmarks/plays/`, the inventories in `tests/benchmarks/test_inventory.py`,\n"
+            "the stack of ten services in `tests/benchmarks/test_swarm_stack.py`."
+        ),
     )
     PAGE.write_text("\n\n".join(parts) + "\n")
     return table

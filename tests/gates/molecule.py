@@ -17,8 +17,23 @@ from pathlib import Path
 from .checks import Check, CheckFailed, perform, program
 from .environment import BIN, CHECKOUT, environment
 
-#: Visitors come to the servers themselves: a role is tested without a load balancer in front.
-_WITHOUT_BALANCER = {"frontdesk_load_balancer": False, "hetzner_prune": True}
+#: Visitors come to the servers themselves: a role is tested without a load balancer in front, and without the provider's
+#: firewall, which would hide what the servers' own lets through.
+_OPEN = {"direction": "in", "source_ips": ["0.0.0.0/0", "::/0"]}
+_BARE = {
+    "frontdesk_load_balancer": False,
+    "hetzner_prune": True,
+    "hetzner_firewalls": [
+        {
+            "name": "lab",
+            "rules": [
+                {"protocol": "tcp", "port": "any", **_OPEN},
+                {"protocol": "udp", "port": "any", **_OPEN},
+                {"protocol": "icmp", **_OPEN},
+            ],
+        }
+    ],
+}
 _BASE = CHECKOUT / "molecule/config.yml"
 #: A scenario that takes longer hangs.
 _LIMIT = 1200.0
@@ -38,7 +53,7 @@ def _playbook(name: str, **variables: object) -> None:
 def _servers() -> None:
     """Start the lab and make its servers, when they are not there yet."""
     _playbook("lab")
-    _playbook("provision", **_WITHOUT_BALANCER)
+    _playbook("provision", **_BARE)
 
 
 def _bare_servers() -> None:
@@ -46,7 +61,7 @@ def _bare_servers() -> None:
     names = json.loads(program(BIN / "ansible-inventory", "-i", "inventory/lab", "--list"))["_meta"]["hostvars"]
     servers = sorted(set(names) - {"localhost"})
     _playbook("destroy", frontdesk_destroy="lab", frontdesk_destroy_data=servers)
-    _playbook("provision", **_WITHOUT_BALANCER)
+    _playbook("provision", **_BARE)
 
 
 def _run(scenario: str, alone: bool) -> None:

@@ -93,8 +93,8 @@ class TestVisitorsAddress:
 
     def test_two_visitors_are_limited_apart(self, echo):
         statuses = echo.get_until(f"https://{ECHO}/", 429, tries=5000)
-        assert statuses[-1] == 429, "this visitor was never limited"
-        assert len(statuses) > 300, "the limit came before its burst"
+        assert 429 in statuses, "this visitor was never limited"
+        assert statuses.index(429) >= 300, "the limit came before its burst"
         # Each Traefik counts for itself, and the balancer takes them in turn: the second visitor meets all of them.
         assert ask_from_elsewhere(echo.address, times=6) == [200] * 6, "another visitor was limited with this one"
 

@@ -98,12 +98,7 @@ def test_the_mode_of_a_service_is_replaced_only_when_named(stack: Stack):
         deploy = {"mode": mode, "replicas": None, "placement": {"constraints": ["node.role == manager"]}}
         return [service("web", deploy=deploy), service("other")]
 
-    modes = {
-        "replicated": "Replicated",
-        "global": "Global",
-        "replicated-job": "ReplicatedJob",
-        "global-job": "GlobalJob",
-    }
+    modes = {"replicated": "Replicated", "global": "Global"}
     stack.apply(services=wanted("replicated"))
     other = stack.tasks("other")
     for mode in ("global", "replicated"):
@@ -226,6 +221,30 @@ class TestJobs:
         assert triples(result) == [("update", "service", f"{stack.name}_migrate")]
         assert "migrated again" in self.logs(stack)
 
+    def test_a_job_that_comes_back_runs_again(self, stack: Stack):
+        for script in ("echo one; sleep 2", "echo two", "echo one; sleep 2"):
+            before = self.completed(stack)
+            result = stack.apply(services=[job(script)])
+            assert result["services"][0]["replicas"] == {"wanted": 1, "running": 1}
+            assert len(self.completed(stack)) == len(before) + 1
+
+    def test_a_job_runs_once_whoever_leads_and_stays_after_a_node_is_drained(self, stack: Stack):
+        """A manager that lost the leadership goes on starting Swarm's own jobs: moby issue 53632."""
+        stack.apply(services=[job("echo once")])
+        ran = self.completed(stack)
+        assert len(ran) == 1
+        leader = stack.swarm.manager.docker("node", "ls", "--format={{.Hostname}} {{.ManagerStatus}}")
+        name = next(line.split()[0] for line in leader.splitlines() if line.endswith("Leader"))
+        other = next(node for node in stack.swarm.managers if node.name != name)
+        stack.swarm.node(name).run("systemctl restart docker")
+        eventually(lambda: "Leader" in other.docker("node", "ls", check=False), "another manager leads")
+        for node in stack.swarm.managers:
+            for availability in ("drain", "active"):
+                update = ("node", "update", f"--availability={availability}", node.name)
+                eventually(lambda update=update: other.docker(*update, check=False) == update[-1], " ".join(update))
+        assert not stack.apply(services=[job("echo once")])["changed"]
+        assert self.completed(stack) == ran
+
     def test_a_job_that_fails_fails_the_module_with_its_last_words(self, stack: Stack):
         result = stack.run(services=[job("echo column desk.id is missing; exit 4")], wait_timeout=60)
         assert result.get("failed"), result
@@ -239,6 +258,14 @@ class TestJobs:
         )
         assert {line.split()[1] for line in nodes} == {"Complete"}
         assert len({line.split()[0] for line in nodes}) == len(stack.swarm.manager.lines("node", "ls", "-q"))
+
+    def completed(self, stack: Stack) -> list[str]:
+        """Ids of the runs that ended well."""
+        if not stack.names("service"):
+            return []
+        shown = "--format={{.ID}} {{.CurrentState}}"
+        lines = stack.swarm.manager.lines("service", "ps", "--no-trunc", shown, f"{stack.name}_migrate")
+        return [line.split()[0] for line in lines if line.split()[1] == "Complete"]
 
     def logs(self, stack: Stack) -> str:
         return stack.swarm.manager.docker("service", "logs", f"{stack.name}_migrate")

@@ -206,7 +206,8 @@ def test_a_secret_is_nowhere_but_in_the_secret(stack: Stack, tmp_path):
             "gather_facts": False,
             "vars": {name: value for name, value in manager.variables.items() if value},
             "tasks": [
-                {"name": "A stack", "frontdesk.platform.swarm_stack": stack.params(**wanted(secret))}
+                # Of several lines, as a private key is: Ansible's own log writes such a text with escapes.
+                {"name": "A stack", "frontdesk.platform.swarm_stack": stack.params(**wanted(f"---\n{secret}\n---\n"))}
                 for secret in (SECRET, NEXT_SECRET)
             ],
         }

@@ -50,6 +50,7 @@ VALID: dict[str, Any] = {
     "registry_s3_endpoint": "https://acme.r2.cloudflarestorage.com",
     "registry_s3_access_key": "access",
     "registry_s3_secret_key": "secret",
+    "frontdesk_certificates": [{"name": "acme", "certificate": "", "key": ""}],
     "inventory_dir": "/somewhere",
     "inventory_hostname": "acme-1",
 }
@@ -137,6 +138,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"frontdesk_environment": "a" * 33}, [("frontdesk_environment =", "1 to 32")]),
     ({"frontdesk_domain": "https://acme.example"}, [('frontdesk_domain = "https://', "no https://")]),
     ({"frontdesk_domain": "localhost"}, [('frontdesk_domain = "localhost"', "at least two parts")]),
+    ({"frontdesk_certificates": []}, [("frontdesk_certificates is empty", "covers the names of all services")]),
     ({"frontdesk_profile": "sinlge"}, [('frontdesk_profile = "sinlge"', "did you mean single?")]),
     (
         {"frontdesk_profile": "single"},

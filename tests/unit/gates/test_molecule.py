@@ -40,9 +40,7 @@ def scenario(project: Path, name: str, files: tuple[str, ...] = COMPLETE) -> Non
 
 LAB = [
     "ansible-playbook -i inventory/lab playbooks/lab.yml",
-    # Visitors come to the servers themselves: a role is tested without a load balancer in front.
-    "ansible-playbook -i inventory/lab playbooks/provision.yml -e "
-    '{"frontdesk_load_balancer": false, "hetzner_prune": true}',
+    f"ansible-playbook -i inventory/lab playbooks/provision.yml -e {json.dumps(molecule._BARE)}",
 ]
 
 
@@ -66,6 +64,15 @@ def test_alone_each_scenario_starts_on_bare_servers(started, tmp_path):
     assert started[3].startswith("ansible-playbook -i inventory/lab playbooks/destroy.yml")
     assert destroyed == {"frontdesk_destroy": "lab", "frontdesk_destroy_data": ["lab-1", "lab-2"]}
     assert started[4] == LAB[1]
+
+
+def test_nothing_stands_between_the_tests_and_the_servers(started, tmp_path):
+    scenario(tmp_path, "host")
+    molecule.main([])
+    given = json.loads(started[1].partition(" -e ")[2])
+    assert given["frontdesk_load_balancer"] is False
+    rules = given["hetzner_firewalls"][0]["rules"]
+    assert {(rule["protocol"], rule.get("port")) for rule in rules} == {("tcp", "any"), ("udp", "any"), ("icmp", None)}
 
 
 def test_one_scenario_by_name(started, tmp_path):

@@ -238,7 +238,7 @@ class TestFields:
         assert spec == {}
 
     @pytest.mark.parametrize(
-        ("mode", "name"), [({"Global": {}}, "global"), ({"GlobalJob": {}}, "global-job"), ({}, "replicated")]
+        ("mode", "name"), [({"Global": {}}, "global"), ({"GlobalJob": {}}, "GlobalJob"), ({}, "replicated")]
     )
     def test_modes(self, mode: Json, name: str) -> None:
         assert live_mode({"Mode": mode}) == name

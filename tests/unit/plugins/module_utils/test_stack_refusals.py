@@ -279,7 +279,7 @@ class TestReplace:
         wanted = {"services": [service(deploy={"mode": "global"})]}
         result = runs.try_run(**wanted)
         assert result["msg"] == (
-            "The service app_web has the mode replicated, and Swarm cannot change it to global: allow it to be made "
+            "The service app_web has the mode replicated, and it cannot become global in place: allow it to be made "
             "again, with an interruption, by replace: [service/web]."
         )
         assert result["api_writes"] == 0

@@ -109,7 +109,8 @@ def test_a_single_look(item: Json, tasks: list[Json], state: str) -> None:
 
 
 GLOBAL = service(mode={"Global": {}})
-JOB = {**service(mode={"ReplicatedJob": {"TotalCompletions": 2}}), "JobStatus": {"JobIteration": {"Index": 3}}}
+JOB = service(mode={"Replicated": {"Replicas": 2}})
+JOB["Spec"]["Labels"] = {"frontdesk.platform/job": "true"}
 
 
 class TestGlobal:
@@ -279,35 +280,37 @@ class TestHopeless:
 
 
 class TestJobs:
-    def done(self, number: int, slot: int, index: int = 3) -> Json:
-        return task("complete", number, slot, JobIteration={"Index": index})
-
     def test_all_have_to_end_well(self) -> None:
         watch = Watch(JOB, [])
-        assert looked(watch, [self.done(1, 0), task("running", 2, 1, JobIteration={"Index": 3})]).state == WAITING
-        verdict = looked(watch, [self.done(1, 0), self.done(2, 1)])
+        assert looked(watch, [task("complete"), task("running", 2, 2)]).state == WAITING
+        verdict = looked(watch, [task("complete"), task("complete", 2, 2)])
         assert (verdict.state, verdict.running, verdict.wanted) == (CONVERGED, 2, 2)
 
-    def test_former_runs_do_not_count(self) -> None:
-        former = [self.done(1, 0, 2), self.done(2, 1, 2)]
+    def test_runs_of_another_template_do_not_count(self) -> None:
+        former = [task("complete", template=OLD), task("complete", 2, 2, template=OLD)]
         assert looked(Watch(JOB, former), former).state == WAITING
 
-    def test_the_first_run_has_no_number(self) -> None:
-        item = {**JOB, "JobStatus": {"JobIteration": {}}}
-        done = [task("complete", number, number, JobIteration={}) for number in (0, 1)]
-        assert looked(Watch(item, []), done).state == CONVERGED
+    def test_a_run_before_the_last_one_does_not_count(self) -> None:
+        """What was wanted before the last change is wanted again: it has to run again."""
+        before = task("complete", created="2026-01-01T00:00:00Z")
+        last = task("complete", 2, template=OLD, created="2026-01-02T00:00:00Z")
+        other = task("complete", 3, 2)
+        watch = Watch(JOB, [before, last, other])
+        assert looked(watch, [before, last, other]).state == WAITING
+        again = task("complete", 4, created="2026-01-03T00:00:00Z")
+        assert looked(watch, [before, last, other, again]).state == CONVERGED
 
     def test_a_job_that_swarm_gave_up(self) -> None:
         watch = Watch(JOB, [])
-        failed = task("failed", 2, 1, JobIteration={"Index": 3}, error="exit 1")
-        assert looked(watch, [self.done(1, 0), failed], 1).state == WAITING
-        assert looked(watch, [self.done(1, 0), failed], 1 + stack_watch.NO_TASK).state == FAILING
+        failed = task("failed", 2, 2, error="exit 1")
+        assert looked(watch, [task("complete"), failed], 1).state == WAITING
+        assert looked(watch, [task("complete"), failed], 1 + stack_watch.NO_TASK).state == FAILING
 
     def test_a_global_job_runs_on_each_node(self) -> None:
-        item = {**JOB, "Spec": {**JOB["Spec"], "Mode": {"GlobalJob": {}}}}
+        item = {**JOB, "Spec": {**JOB["Spec"], "Mode": {"Global": {}}}}
         nodes = [node(1), node(2)]
-        one = {**self.done(1, 0), "NodeID": "node1"}
-        two = {**self.done(2, 0), "NodeID": "node2"}
+        one = {**task("complete"), "NodeID": "node1"}
+        two = {**task("complete", 2), "NodeID": "node2"}
         assert looked(Watch(item, []), [one], nodes=nodes).state == WAITING
         assert looked(Watch(item, []), [one, two], nodes=nodes).state == CONVERGED
 

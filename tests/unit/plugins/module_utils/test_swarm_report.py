@@ -127,6 +127,18 @@ def test_a_service_that_runs_too_few_tells_the_newest_error() -> None:
     assert (calm["error"], calm["update"]) == (None, None)
 
 
+@pytest.mark.parametrize(("state", "running"), [("complete", 1), ("failed", 0), ("running", 1)])
+def test_a_job_that_ended_well_lacks_nothing(state: str, running: int) -> None:
+    engine = FakeEngine(node("web-1"))
+    job = service("migrate", 1, Labels={"frontdesk.platform/job": "true"})
+    engine.services = [job]
+    template = job["Spec"]["TaskTemplate"]
+    made = {"Spec": template, "Slot": 1, "ID": "t1", "CreatedAt": "2026-01-01T00:00:00Z"}
+    engine.tasks = [{**task("migrate", "web-1", state, "shutdown" if state != "running" else "running"), **made}]
+    found = described(engine)["services"][0]
+    assert (found["mode"], found["wanted"], found["running"]) == ("replicated-job", 1, running)
+
+
 def test_overlay_networks_alone() -> None:
     subnets = {"IPAM": {"Config": [{"Subnet": "10.200.1.0/24"}]}}
     engine = FakeEngine(

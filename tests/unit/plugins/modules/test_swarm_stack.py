@@ -356,12 +356,38 @@ class TestJobs:
         assert triples(result) == [("update", "service", "app_migrate")]
         assert len(runs.swarm.tasks) == 2 * count
 
-    def test_it_has_no_update_config_and_few_attempts(self, runs: StackRuns) -> None:
+    def test_what_ran_before_and_comes_back_runs_again(self, runs: StackRuns) -> None:
+        for number, level in enumerate(("1", "2", "1"), start=1):
+            result = runs.run(**self.job(environment={"LEVEL": level}))
+            assert result["services"][0]["replicas"] == {"wanted": 1, "running": 1}
+            assert len(runs.swarm.tasks) == number
+
+    def test_it_has_few_attempts_and_none_waits_for_another(self, runs: StackRuns) -> None:
         runs.run(**self.job())
         spec = runs.service("app_migrate")["Spec"]
-        assert not {"UpdateConfig", "RollbackConfig"} & set(spec)
         assert spec["TaskTemplate"]["RestartPolicy"] == {"Condition": "on-failure", "MaxAttempts": 2}
-        assert spec["Mode"] == {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 1}}
+        assert (spec["UpdateConfig"]["Parallelism"], spec["UpdateConfig"]["FailureAction"]) == (0, "continue")
+
+    def test_it_is_none_of_swarms_own_jobs(self, runs: StackRuns) -> None:
+        """https://github.com/moby/moby/issues/53632."""
+        runs.run(**self.job())
+        assert runs.service("app_migrate")["Spec"]["Mode"] == {"Replicated": {"Replicas": 1}}
+        runs.run(state="absent")
+        runs.run(**self.job(mode="global-job"))
+        assert runs.service("app_migrate")["Spec"]["Mode"] == {"Global": {}}
+
+    def test_a_job_of_swarms_own_is_replaced_only_when_named(self, runs: StackRuns) -> None:
+        runs.run(**self.job())
+        spec = runs.service("app_migrate")["Spec"]
+        spec["Mode"] = {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 1}}
+        del spec["Labels"]["frontdesk.platform/job"]
+        assert "has the mode ReplicatedJob" in runs.try_run(**self.job())["msg"]
+        result = runs.run(replace=["migrate"], **self.job())
+        assert triples(result) == [("replace", "service", "app_migrate")]
+
+    def test_a_service_becomes_a_job_only_when_named(self, runs: StackRuns) -> None:
+        runs.run(services=[service("migrate", image="trial/done:1")], resolve_images="never", wait=False)
+        assert "replace" in runs.try_run(**self.job())["msg"]
 
     def test_a_failed_job_fails_the_run_and_runs_again_in_the_next(self, runs: StackRuns) -> None:
         result = runs.try_run(**self.job("trial/crash:1"))

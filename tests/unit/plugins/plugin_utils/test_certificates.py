@@ -9,6 +9,7 @@ import datetime
 import functools
 
 import pytest
+from ansible.errors import AnsibleFilterError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from ansible_collections.frontdesk.platform.plugins.filter import certificates as certificates_filter
 from ansible_collections.frontdesk.platform.plugins.filter.certificates import FilterModule
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.certificates import Pair, faults
 
@@ -123,3 +125,9 @@ def test_the_filter_takes_dictionaries_and_todays_date() -> None:
     pair = {"name": "web", "certificate": good, "key": pem_of_key(1)}
     assert find([pair], ["example.com"]) == []
     assert "ended on" in find([{**pair, "certificate": certificate(1, "example.com", end=today - DAY)}])[0]
+
+
+def test_the_filter_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates_filter, "HAS_CRYPTOGRAPHY", False)
+    with pytest.raises(AnsibleFilterError, match="needs the Python library cryptography"):
+        certificates_filter.certificate_faults([])
