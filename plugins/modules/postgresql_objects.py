@@ -150,8 +150,6 @@ changes:
     - {action: create, kind: extension, name: shop/vector, before: null, after: {}}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.frontdesk.platform.plugins.module_utils.changes import render_diff
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import EngineError
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_exec import Containers
@@ -163,6 +161,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.postgres_object
     problems,
     reading_script,
 )
+from ansible_collections.frontdesk.platform.plugins.module_utils.quiet_module import AnsibleModule
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_common import connect, engine_arguments, explain
 
 
