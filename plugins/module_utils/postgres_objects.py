@@ -107,9 +107,9 @@ def _name_problems(kind: str, items: Iterable[Json]) -> list[str]:
 # Reading.
 
 
-def reading_script(roles: Sequence[Json], databases: Sequence[Json]) -> str:
-    """One script that prints everything to compare with, a JSON document on each line."""
-    role_names = {role["name"] for role in roles}
+def reading_script(roles: Sequence[Json], databases: Sequence[Json], users: Iterable[str] = ()) -> str:
+    """One script that prints everything to compare with, a JSON document on each line. users: further roles to read."""
+    role_names = {*users, *(role["name"] for role in roles)}
     for database in databases:
         role_names |= {database.get("owner") or "", *(item["role"] for item in database.get("access") or [])}
     parts = [
@@ -123,7 +123,7 @@ def reading_script(roles: Sequence[Json], databases: Sequence[Json]) -> str:
 def _visit(database: Json) -> str:
     """Go into a database that is there; psql would end at a connection that fails."""
     there = f"select exists (select from pg_database where datname = {literal(database['name'])}) as there \\gset"  # noqa: S608 - quoted
-    return f"{there}\n\\if :there\n\\connect {identifier(database['name'])}\n{_inside(database)}\\endif\n"
+    return f"{there}\n\\if :there\n{_connect(database['name'])}\n{_inside(database)}\\endif\n"
 
 
 def _inside(database: Json) -> str:
@@ -201,10 +201,15 @@ class Plan:
         """All statements: roles in one transaction, then databases, then what is inside each in one transaction, then removals."""
         parts = _transaction([*self._before, *self._memberships]) + self._databases
         for name, statements in self._inside.items():
-            parts += [f"\\connect {identifier(name)}", *_transaction(statements)]
+            parts += [_connect(name), *_transaction(statements)]
         if self._inside and self._after:
-            parts.append("\\connect postgres")
+            parts.append(_connect("postgres"))
         return _lines(["\\set ON_ERROR_STOP 1", *parts, *self._after])
+
+
+def _connect(database: str) -> str:
+    """Change the database, and stay on the server: another one may not have got it yet, and would refuse the connection."""
+    return f"\\connect {identifier(database)} - :HOST"
 
 
 def _transaction(statements: Sequence[str]) -> list[str]:

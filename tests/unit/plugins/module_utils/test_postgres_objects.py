@@ -81,7 +81,7 @@ def test_everything_is_made_in_an_order_that_works() -> None:
         'create database "shop"',
         'revoke all on database "shop" from public',
         'grant connect on database "shop" to "reports"',
-        '\\connect "shop"',
+        '\\connect "shop" - :HOST',
         'create extension "vector"',
         'grant SELECT on all tables in schema public to "reports"',
     ]
@@ -169,7 +169,7 @@ def test_removal_comes_last_and_databases_before_roles() -> None:
     wanted = [database("old", state="absent"), database("d", extensions=["vector"])]
     made = plan(live, [role("old", state="absent")], wanted)
     lines = made.script().splitlines()
-    assert lines[-3:] == ["\\connect postgres", 'drop database "old" with (force);', 'drop role "old";']
+    assert lines[-3:] == ['\\connect "postgres" - :HOST', 'drop database "old" with (force);', 'drop role "old";']
 
 
 def test_what_is_absent_stays_absent() -> None:
