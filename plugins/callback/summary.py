@@ -40,13 +40,14 @@ NODES = {
     "tasks": "TASKS",
 }
 RUNNING = {"name": "SERVICE", "image": "IMAGE", "tasks": "TASKS", "update": "LAST UPDATE", "error": "LAST ERROR"}
-MEMBERS = {
+POSTGRES_MEMBERS = {
     "name": "POSTGRESQL",
     "role": "ROLE",
     "state": "STATE",
     "lag": "BYTES BEHIND",
     "timeline": "TIMELINE",
 }
+REDIS_MEMBERS = {"name": "REDIS", "role": "ROLE", "following": "FOLLOWS"}
 ENDPOINTS = {
     "service": "FROM OUTSIDE",
     "url": "WHERE",
@@ -93,7 +94,8 @@ class CallbackModule(CallbackBase):
         parts = (
             (status["nodes"], NODES),
             (services, RUNNING),
-            ((status.get("postgres") or {}).get("members"), MEMBERS),
+            ((status.get("postgres") or {}).get("members"), POSTGRES_MEMBERS),
+            ((status.get("redis") or {}).get("members"), REDIS_MEMBERS),
             (status["endpoints"], ENDPOINTS),
         )
         for rows, columns in parts:

@@ -46,15 +46,18 @@ def platform_status(
     environment: str,
     services: t.Sequence[Json],
     targets: t.Sequence[Json],
-    postgres: Json | None = None,
+    postgres: t.Sequence[Json] = (),
+    redis: t.Sequence[Json] = (),
     now: str = "",
 ) -> dict[str, t.Any]:
     """Return the whole document.
 
     `cluster` is what swarm_info returned, empty when no manager answered; `services` are rows with their health;
-    `targets` are those of the load balancer with their health, as hetzner_info returns them; `postgres` is what
-    patroni_cluster returned, empty without a cluster. `healthy` is whether `problems` is empty.
+    `targets` are those of the load balancer with their health, as hetzner_info returns them; `postgres` and `redis` are what
+    patroni_cluster and redis_cluster_info returned on each server that was asked, none without a cluster. `healthy` is whether
+    `problems` is empty.
     """
+    databases = {"PostgreSQL": _first_answer(postgres), "Redis": _first_answer(redis)}
     nodes = list((cluster or {}).get("nodes") or [])
     running = list((cluster or {}).get("services") or [])
     problems = [
@@ -63,7 +66,11 @@ def platform_status(
         *(_service_problem(service) for service in running if _service_problem(service)),
         *(_endpoint_problem(row) for row in services if _endpoint_problem(row)),
         *(_target_problem(target) for target in targets if target.get("status") == "unhealthy"),
-        *(f"PostgreSQL: {problem}" for problem in (postgres or {}).get("problems") or []),
+        *(
+            f"{name}: {problem.rstrip('.')}"
+            for name, answer in databases.items()
+            for problem in answer.get("problems") or []
+        ),
     ]
     return {
         "environment": environment,
@@ -79,8 +86,21 @@ def platform_status(
         "services": running,
         "endpoints": list(services),
         "targets": list(targets),
-        "postgres": {key: (postgres or {}).get(key) for key in ("leader", "identifier", "members")} if postgres else {},
+        "postgres": _parts(databases["PostgreSQL"], "leader", "identifier", "members"),
+        "redis": _parts(databases["Redis"], "primary", "members", "sentinels"),
     }
+
+
+def _first_answer(answers: t.Sequence[Json]) -> Json:
+    """The first server's word that tells the members; that nobody can tell them is the problem then."""
+    for answer in answers:
+        if answer.get("members"):
+            return answer
+    return {"problems": [answers[0].get("msg") or "no server tells its members"]} if answers else {}
+
+
+def _parts(answer: Json, *names: str) -> dict[str, t.Any]:
+    return {name: answer.get(name) for name in names} if answer.get("members") else {}
 
 
 def _node_problem(node: Json) -> str:

@@ -20,6 +20,7 @@ _TYPED = (
     "ansible_collections.frontdesk.platform.plugins.plugin_utils",
     "labcloud",
     "echo",
+    "member",
 )
 
 
@@ -59,7 +60,7 @@ def _actionlint() -> None:
 
 
 def _mypy() -> None:
-    search = [LINK.parent.parent.parent, CHECKOUT / "roles/lab/files"]
+    search = [LINK.parent.parent.parent, CHECKOUT / "roles/lab/files", CHECKOUT / "roles/postgres/files/image"]
     packages = [part for name in _TYPED for part in ("-p", name)]
     text = os.pathsep.join(map(str, search))
     program(BIN / "mypy", *packages, env=environment(MYPYPATH=text))

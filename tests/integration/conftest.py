@@ -30,7 +30,7 @@ def docker_objects() -> list[str]:
         return [item.name for group in groups for item in group]
 
 
-ORDER = ("test_lab_machines", "test_provision", "test_site", "test_edge", "test_swarm_stack")
+ORDER = ("test_lab_machines", "test_provision", "test_site", "test_data", "test_edge", "test_swarm_stack")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

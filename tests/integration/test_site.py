@@ -30,7 +30,7 @@ class TestStory:
         assert created(run) == PLATFORM
         assert cloud_objects() == [], "check mode wrote something"
         stages = [line for line in run.messages.splitlines() if "not predictable until the servers exist" in line]
-        assert [stage.split(":")[0] for stage in stages] == ["host", "swarm", "edge", "verify"]
+        assert [stage.split(":")[0] for stage in stages] == ["host", "swarm", "registry", "data", "edge", "verify"]
 
     def test_site_builds_the_platform_and_makes_in_the_cloud_exactly_what_check_mode_predicted(self):
         run = succeeded(run_playbook("site.yml"))
@@ -84,12 +84,17 @@ class TestStory:
         )
         on_server("lab-1", "docker node update --label-rm frontdesk.redis lab-3")
         on_server("lab-1", "docker service scale --detach status_page=1")
+        on_server("lab-2", "echo '# by hand' >> /etc/docker/registry/frontdesk.yml")
+        member = "docker exec -i $(docker ps -q --filter label=com.docker.swarm.service.name=postgres_pg-lab-3)"
+        on_server("lab-3", f"echo '{{\"ttl\": 30}}' | {member} postgres-member rest PATCH localhost /config")
         drift = [
+            ("update", "file", "/etc/docker/registry/frontdesk.yml"),
             ("update", "firewall", firewall.name),
             ("update", "nftables", "inet frontdesk"),
             ("update", "node", "lab-3"),
             ("update", "server", "lab-2"),
             ("update", "service", "status_page"),
+            ("update", "settings", "postgres"),
             ("update", "sysctl", "net.core.somaxconn"),
         ]
         checked = succeeded(run_playbook("site.yml", "--check"))
@@ -120,8 +125,8 @@ class TestStory:
         status = json.loads(file.read_text())
         assert status["healthy"], status["problems"]
         assert [node["name"] for node in status["nodes"]] == ["lab-1", "lab-2", "lab-3"]
-        assert {service["name"] for service in status["services"]} >= {"traefik_traefik"}
+        assert {service["name"] for service in status["services"]} >= {"traefik_traefik", "postgres_pg-lab-1"}
         assert min(row["certificate_days"] for row in status["endpoints"] if row.get("certificate_days")) >= 30
         assert len(status["targets"]) == 6
-        for word in ("lab-1", "traefik_traefik", "3/3", "everything is as it should be"):
+        for word in ("lab-1", "traefik_traefik", "3/3", "quorum_standby", "everything is as it should be"):
             assert word in run.stdout

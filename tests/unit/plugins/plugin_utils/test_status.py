@@ -149,7 +149,8 @@ def test_answers_stand_beside_their_services():
     assert "entry" not in rows[0]
 
 
-def test_postgresql_is_part_of_the_document() -> None:
+def test_databases_are_part_of_the_document() -> None:
+    failed = {"msg": "etcd does not answer.", "failed": True}
     found = {
         "leader": "pg-a",
         "identifier": "1",
@@ -157,7 +158,23 @@ def test_postgresql_is_part_of_the_document() -> None:
         "problems": ["pg-b is stopped"],
         "changed": False,
     }
-    document = platform_status({}, environment="acme", services=[], targets=[], postgres=found)
+    redis = {"primary": "redis-a", "members": [{"name": "redis-a"}], "sentinels": [], "problems": ["redis-b is away."]}
+    document = platform_status(
+        {}, environment="acme", services=[], targets=[], postgres=[failed, found], redis=[redis, redis]
+    )
     assert document["postgres"] == {"leader": "pg-a", "identifier": "1", "members": [{"name": "pg-a"}]}
-    assert "PostgreSQL: pg-b is stopped" in document["problems"]
-    assert platform_status({}, environment="acme", services=[], targets=[])["postgres"] == {}
+    assert document["redis"] == {"primary": "redis-a", "members": [{"name": "redis-a"}], "sentinels": []}
+    assert document["problems"][-2:] == ["PostgreSQL: pg-b is stopped", "Redis: redis-b is away"]
+
+
+def test_a_database_whose_members_nobody_tells_is_a_problem() -> None:
+    failed = {"msg": "etcd does not answer.", "failed": True}
+    document = platform_status({}, environment="acme", services=[], targets=[], postgres=[failed, failed], redis=[{}])
+    assert document["problems"][-2:] == ["PostgreSQL: etcd does not answer", "Redis: no server tells its members"]
+    assert (document["postgres"], document["redis"]) == ({}, {})
+
+
+def test_without_databases_there_is_nothing_to_tell() -> None:
+    document = platform_status({}, environment="acme", services=[], targets=[])
+    assert (document["postgres"], document["redis"]) == ({}, {})
+    assert len(document["problems"]) == 1
