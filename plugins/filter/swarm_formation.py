@@ -19,7 +19,7 @@ author:
 description:
   - Decides from what M(frontdesk.platform.swarm_node) told about each host. Never lets a second cluster begin while it is not known
     of every host that it is in none.
-positional: managers, hosts
+positional: managers, hosts, fingerprint
 options:
   _input:
     description: RV(frontdesk.platform.swarm_node#module:node) of each host that answered, by host.
@@ -35,6 +35,10 @@ options:
     type: list
     elements: str
     default: []
+  fingerprint:
+    description: Fingerprint that the cluster has to have, if it keeps one. Another one is a fault.
+    type: str
+    default: ""
 seealso:
   - plugin: frontdesk.platform.swarm_node
     plugin_type: module

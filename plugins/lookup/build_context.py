@@ -12,7 +12,7 @@ version_added: 1.0.0
 author:
   - The frontdesk.platform authors (@frontdesk-platform)
 description:
-  - Returns the files of a folder as a compressed tar in Base64, the form that M(frontdesk.platform.image_build#module) takes.
+  - Returns the files of a folder as a compressed tar in Base64, the form that M(frontdesk.platform.image_build) takes.
   - It depends on nothing but the names, contents and executable bits of the files, so every machine gets the same image from the
     same role. Folders C(__pycache__) are left out, and so are empty folders. There is no C(.dockerignore).
 options:

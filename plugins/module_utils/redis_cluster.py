@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the members and Sentinels of a Redis cluster say of it, and what keeps it from being whole.
 
-The form of the answers: https://redis.io/docs/latest/commands/info/ (section replication) and
-https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/ (SENTINEL MASTER). Valkey's are the same.
+The form of the answers: https://redis.io/docs/latest/commands/info/ (section replication),
+https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/ (SENTINEL MASTER) and
+https://redis.io/docs/latest/commands/acl-list/. Valkey's are the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -130,6 +132,30 @@ def parse_look(text: str) -> View:
             words = answer.splitlines()
             sentinels.append(_sentinel(name, dict(zip(words[::2], words[1::2]))))
     return View(members, sentinels)
+
+
+def parse_users(text: str) -> dict[str, dict[str, set[str]]]:
+    """The users of each member that answered: member, user, and the hashes (SHA-256) of the passwords that it takes.
+
+    text: for each member a line `@member NAME` and then its answer to ACL LIST, a line `user NAME RULE...` for each user.
+    """
+    found: dict[str, dict[str, set[str]]] = {}
+    for block in text.replace("\r", "").split("@member ")[1:]:
+        name, _line, answer = block.partition("\n")
+        rules = [line.split() for line in answer.splitlines() if line.startswith("user ")]
+        if rules:
+            found[name] = {words[1]: {word[1:] for word in words[2:] if word.startswith("#")} for words in rules}
+    return found
+
+
+def other_passwords(users: Mapping[str, Mapping[str, set[str]]], passwords: Mapping[str, str]) -> list[str]:
+    """Users that have a password in a member, and another one than that given, by name."""
+    hashes = {name: hashlib.sha256(password.encode()).hexdigest() for name, password in passwords.items()}
+    return sorted(
+        name
+        for name, wanted in hashes.items()
+        if any(kept.get(name) and wanted not in kept[name] for kept in users.values())
+    )
 
 
 def _pair(line: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_common im
     says_no_leader,
     wait_until,
 )
+from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_settings import fingerprint_of
 
 # Seconds for a node that is on its way into its cluster, after a start of its engine.
 PENDING_WAIT = 15.0
@@ -33,6 +34,7 @@ class Membership:
     cluster_id: known to managers only, and only while the cluster has a leader.
     leader: whether the cluster has one, as far as this node can tell.
     managers: addresses with ports.
+    fingerprint: what the cluster keeps as its own; known to managers only.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Membership:
     error: str = ""
     managers: tuple[str, ...] = ()
     engine_version: str = ""
+    fingerprint: str = ""
 
     @property
     def member(self) -> bool:
@@ -64,12 +67,13 @@ class Membership:
             "leader": self.leader,
             "managers": list(self.managers),
             "engine_version": self.engine_version,
+            "fingerprint": self.fingerprint,
             "planned": False,
         }
 
 
-def parse_info(info: Mapping[str, Any]) -> Membership:
-    """The membership in the engine's answer to GET /info."""
+def parse_info(info: Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Membership:
+    """The membership in the engine's answer to GET /info. settings: the answer to GET /swarm, which only managers give."""
     swarm = info.get("Swarm") or {}
     cluster = swarm.get("Cluster") or {}
     error = swarm.get("Error") or ""
@@ -85,6 +89,7 @@ def parse_info(info: Mapping[str, Any]) -> Membership:
         error=error,
         managers=tuple(sorted(manager["Addr"] for manager in swarm.get("RemoteManagers") or [])),
         engine_version=info.get("ServerVersion", ""),
+        fingerprint=fingerprint_of(settings or {}),
     )
 
 
@@ -106,14 +111,15 @@ def read_membership(engine: DockerEngine, pending_wait: float = PENDING_WAIT) ->
 def _look(engine: DockerEngine) -> Membership:
     # A manager without a leader takes 20 s to answer /info, and no time at all to refuse /swarm. So the quick question
     # comes first; nodes that are no managers refuse it as quickly.
+    settings = None
     try:
-        engine.get("/swarm", timeout=LOOK_TIMEOUT)
+        settings = engine.get("/swarm", timeout=LOOK_TIMEOUT)
     except EngineError as error:
         if error.status == 0 and "did not answer" not in str(error):
             raise
         if error.status == 0 or says_no_leader(str(error)):
             return _without_leader(engine, str(error))
-    return parse_info(engine.get("/info"))
+    return parse_info(engine.get("/info"), settings)
 
 
 def _without_leader(engine: DockerEngine, error: str) -> Membership:

@@ -65,6 +65,7 @@ class ClusterRun:
     def run(self) -> Json:
         """Do all that the options say; the module's result. Raises SwarmError and EngineError."""
         cluster = self._read()
+        self._refuse(cluster.swarm)
         removal = Removal(self._engine, self._options, self._check_mode, self._write_node, self.changes)
         removal.forget_stale(cluster)
         found: Json = {}
@@ -93,13 +94,15 @@ class ClusterRun:
         cluster.planned = [planned_node(item["name"], item["role"] or "worker") for item in planned]
         return cluster
 
+    def _refuse(self, swarm: Json) -> None:
+        faults = fixed_faults(swarm, self._options)
+        if faults:
+            raise SwarmError(" ".join(faults))
+
     # -- what differs -----------------------------------------------------
 
     def _converge(self, cluster: Cluster) -> None:
         options = self._options
-        faults = fixed_faults(cluster.swarm, options)
-        if faults:
-            raise SwarmError(" ".join(faults))
         settings = spec_change(cluster.swarm["Spec"], options)
         nodes = plan_nodes(cluster, options["nodes"] or [], options["label_prefix"], time.time())
         networks = plan_networks(cluster, options)
@@ -130,6 +133,8 @@ class ClusterRun:
                 if not left or not _outdated(error):
                     raise
                 swarm = self._engine.get("/swarm")
+                # Another run may have been the first one.
+                self._refuse(swarm)
 
     def _write_node(self, write: NodeWrite) -> None:
         def send() -> None:

@@ -13,6 +13,8 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.changes import 
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import Json
 
 NANOSECONDS_A_DAY = 86_400_000_000_000
+# A label of the cluster itself, which only managers see.
+FINGERPRINT_LABEL = "frontdesk.fingerprint"
 # Option, section and field of the engine's ClusterSpec, and the factor from the one to the other.
 _FIELDS = (
     ("task_history_limit", "Orchestration", "TaskHistoryRetentionLimit", 1),
@@ -36,7 +38,24 @@ def cluster_spec(spec: Mapping[str, Any], options: Mapping[str, Any]) -> Json:
             part = dict(wanted.get(section) or {})
             part[field] = value if factor is None else int(value) * factor
             wanted[section] = part
+    if options.get("fingerprint"):
+        wanted["Labels"] = {**(wanted.get("Labels") or {}), FINGERPRINT_LABEL: options["fingerprint"]}
     return wanted
+
+
+def fingerprint_of(cluster: Mapping[str, Any]) -> str:
+    """What the cluster (GET /swarm) keeps as its fingerprint; empty when it keeps none."""
+    return str(((cluster.get("Spec") or {}).get("Labels") or {}).get(FINGERPRINT_LABEL) or "")
+
+
+def fingerprint_fault(kept: str, wanted: str) -> str:
+    """The sentence for a run that does not belong to the cluster; empty when it does, or when one of the two is empty."""
+    if not kept or not wanted or kept == wanted:
+        return ""
+    return (
+        f"The cluster was made with another master key or another name of the environment (it keeps the fingerprint {kept}, and that of "
+        f"this run is {wanted}): bring the former ones back, because everything that is derived from them would change."
+    )
 
 
 def spec_change(spec: Mapping[str, Any], options: Mapping[str, Any]) -> Change | None:
@@ -50,12 +69,17 @@ def spec_change(spec: Mapping[str, Any], options: Mapping[str, Any]) -> Change |
         if value is not None and current != value:
             before[option] = int(current) if factor and current == int(current) else current
             after[option] = value
+    fingerprint, kept = options.get("fingerprint"), fingerprint_of({"Spec": spec})
+    if fingerprint and kept != fingerprint:
+        before["fingerprint"] = kept
+        after["fingerprint"] = fingerprint
     return Change("update", "cluster", "settings", before, after) if after else None
 
 
 def fixed_faults(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
     """A sentence for each setting that is not as wanted and cannot be changed."""
-    found = []
+    foreign = fingerprint_fault(fingerprint_of(cluster), options.get("fingerprint") or "")
+    found = [foreign] if foreign else []
     for option, field in _FIXED:
         value = options.get(option)
         current = cluster.get(field)

@@ -112,6 +112,25 @@ options:
             type: str
             choices: [read, write]
             default: read
+  rotate:
+    description:
+      - Roles that exist and whose passwords may change. Another password of any other role that has one is refused before anything is
+        written. Unless set, all may change.
+    type: list
+    elements: str
+  cluster_passwords:
+    description:
+      - Passwords that the cluster's own users are expected to have, by user. They are never written. When a user has another one, the
+        module fails before anything is written.
+    type: dict
+  optional:
+    description: Whether to end well, with RV(reached) false, when no leader of the cluster can be asked.
+    type: bool
+    default: false
+  wait_timeout:
+    description: With O(optional), seconds to wait for a leader, such as one that is being elected.
+    type: int
+    default: 0
   docker_socket:
     description: The engine's socket.
     type: path
@@ -148,7 +167,13 @@ changes:
   elements: dict
   sample:
     - {action: create, kind: extension, name: shop/vector, before: null, after: {}}
+reached:
+  description: Whether the leader was asked.
+  returned: success
+  type: bool
 """
+
+import time
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.changes import render_diff
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import EngineError
@@ -161,6 +186,7 @@ from ansible_collections.frontdesk.platform.plugins.module_utils.postgres_object
     problems,
     reading_script,
 )
+from ansible_collections.frontdesk.platform.plugins.module_utils.postgres_passwords import refusal
 from ansible_collections.frontdesk.platform.plugins.module_utils.quiet_module import AnsibleModule
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_common import connect, engine_arguments, explain
 
@@ -193,8 +219,50 @@ def argument_spec():
         "server": {"type": "str", "required": True},
         "roles": {"type": "list", "elements": "dict", "default": [], "options": role},
         "databases": {"type": "list", "elements": "dict", "default": [], "options": database},
+        "rotate": {"type": "list", "elements": "str"},
+        "cluster_passwords": {"type": "dict", "no_log": True},
+        "optional": {"type": "bool", "default": False},
+        "wait_timeout": {"type": "int", "default": 0},
         **engine_arguments(),
     }
+
+
+def is_away(error):
+    """Whether an error says that there is nobody to ask: no leader, or a container that has just ended."""
+    return not isinstance(error, EngineError) or error.status in (404, 409)
+
+
+def answers(cluster):
+    """Whether a leader takes statements at all."""
+    try:
+        cluster.query("select 1")
+    except (ClusterError, EngineError) as error:
+        if not is_away(error):
+            raise
+        return False
+    return True
+
+
+def answers_within(cluster, seconds):
+    """Whether a leader takes statements, now or within these seconds."""
+    end = time.monotonic() + seconds
+    while not answers(cluster):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(1)
+    return True
+
+
+def look(cluster, script, optional, seconds):
+    """What is there; None when there is nobody to ask within these seconds, and that is allowed."""
+    try:
+        return parse(cluster.query(script))
+    except (ClusterError, EngineError) as error:
+        if not optional or not is_away(error):
+            raise
+    if not answers_within(cluster, seconds):
+        return None
+    return parse(cluster.query(script))
 
 
 def main():
@@ -202,6 +270,7 @@ def main():
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = module.params
     roles, databases = params["roles"], params["databases"]
+    cluster_passwords = params["cluster_passwords"] or {}
     faults = problems(roles, databases)
     if faults:
         module.fail_json(msg=" ".join(faults))
@@ -209,7 +278,15 @@ def main():
     try:
         runner = LocalRunner(Containers(connect(module), params["docker_socket"]), params["stack"], params["server"])
         cluster = Cluster(runner)
-        wanted = plan(parse(cluster.query(reading_script(roles, databases))), roles, databases)
+        live = look(
+            cluster, reading_script(roles, databases, cluster_passwords), params["optional"], params["wait_timeout"]
+        )
+        if live is None:
+            module.exit_json(changed=False, changes=[], reached=False)
+        refused = refusal(live.roles, cluster_passwords, roles, params["rotate"])
+        if refused:
+            module.fail_json(msg=refused, changes=[])
+        wanted = plan(live, roles, databases)
         changes = [change.as_result() for change in wanted.changes]
         if changes and not module.check_mode:
             cluster.query(wanted.script())
@@ -217,7 +294,7 @@ def main():
         module.fail_json(msg=explain(error), changes=changes)
     except ClusterError as error:
         module.fail_json(msg=str(error), changes=changes)
-    module.exit_json(changed=bool(changes), changes=changes, diff=render_diff(wanted.changes))
+    module.exit_json(changed=bool(changes), changes=changes, reached=True, diff=render_diff(wanted.changes))
 
 
 if __name__ == "__main__":

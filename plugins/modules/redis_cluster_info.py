@@ -13,10 +13,10 @@ version_added: 1.0.0
 author:
   - The frontdesk.platform authors (@frontdesk-platform)
 description:
-  - Asks all members and Sentinels of the cluster of role P(frontdesk.platform.redis#role), from a node of the swarm that has one of them.
+  - Asks all members and Sentinels of the cluster of role C(frontdesk.platform.redis), from a node of the swarm that has one of them.
   - Can wait until the cluster is whole, which is when one member is the primary in the eyes of all Sentinels, all others stream from it,
     and all Sentinels know each other.
-  - Works inside the container through the engine's socket. No password passes through it.
+  - Works inside the container through the engine's socket. No password passes through it; O(passwords) are compared by their hashes.
 extends_documentation_fragment:
   - frontdesk.platform.attributes
 attributes:
@@ -43,6 +43,10 @@ options:
       - V(0) looks once and does not fail.
     type: int
     default: 0
+  passwords:
+    description:
+      - Passwords by user, such as V(default) and V(admin), to compare with those that the members have.
+    type: dict
   docker_socket:
     description: The engine's socket.
     type: path
@@ -72,7 +76,7 @@ order:
   elements: str
   sample: [redis-node-2, redis-node-3, redis-node-1]
 members:
-  description: The members. RV(members[].offset) counts the bytes of changes that a member has.
+  description: The members. C(offset) counts the bytes of changes that a member has.
   returned: always
   type: list
   elements: dict
@@ -85,6 +89,18 @@ sentinels:
   elements: dict
   sample:
     - {name: sentinel-node-1, primary: redis-node-1, sentinels: 2, replicas: 2}
+compared:
+  description: Members whose passwords were compared; those that do not answer are not among them.
+  returned: with O(passwords)
+  type: list
+  elements: str
+  sample: [redis-node-1, redis-node-2, redis-node-3]
+other_passwords:
+  description: Users of O(passwords) that have another password in one of these members.
+  returned: with O(passwords)
+  type: list
+  elements: str
+  sample: []
 problems:
   description: What keeps the cluster from being whole.
   returned: always
@@ -95,14 +111,24 @@ problems:
 
 import time
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import EngineError
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_exec import Containers
-from ansible_collections.frontdesk.platform.plugins.module_utils.redis_cluster import View, await_whole, parse_look
+from ansible_collections.frontdesk.platform.plugins.module_utils.quiet_module import AnsibleModule
+from ansible_collections.frontdesk.platform.plugins.module_utils.redis_cluster import (
+    await_whole,
+    other_passwords,
+    parse_look,
+    parse_users,
+)
 from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_common import connect, engine_arguments, explain
 
-LOOK = ("/bin/sh", "-c", ". /etc/frontdesk/common.sh && look")
+SHELL = ("/bin/sh", "-c")
+LOOK = (*SHELL, ". /etc/frontdesk/common.sh && look")
+# A program of its own, for members of an older release as well.
+USERS = (
+    *SHELL,
+    '. /etc/frontdesk/common.sh && for member in $REDIS_MEMBERS; do echo "@member $member"; ask "$member" 6379 ACL LIST || :; done',
+)
 
 
 def argument_spec():
@@ -111,17 +137,31 @@ def argument_spec():
         "stack": {"type": "str", "required": True},
         "server": {"type": "str", "required": True},
         "wait_timeout": {"type": "int", "default": 0},
+        "passwords": {"type": "dict", "no_log": True},
         **engine_arguments(),
     }
 
 
-def look(containers, stack, server):
-    """One look from the member on this node, or from the Sentinel when the member does not run."""
+def ask(containers, stack, server, program):
+    """What a program says in the member on this node, or in the Sentinel when the member does not run."""
     for kind in ("redis", "sentinel"):
         container = containers.find(f"{stack}_{kind}-{server}")
         if container:
-            return parse_look(containers.run(container, LOOK).stdout)
-    return View()
+            return containers.run(container, program).stdout
+    return ""
+
+
+def look(containers, stack, server):
+    """One look."""
+    return parse_look(ask(containers, stack, server, LOOK))
+
+
+def compare(containers, params):
+    """The part of the result about passwords."""
+    if params["passwords"] is None:
+        return {}
+    users = parse_users(ask(containers, params["stack"], params["server"], USERS))
+    return {"compared": sorted(users), "other_passwords": other_passwords(users, params["passwords"])}
 
 
 def main():
@@ -134,6 +174,7 @@ def main():
         view, problems = await_whole(
             lambda: look(containers, params["stack"], params["server"]), timeout, time.monotonic, time.sleep
         )
+        compared = compare(containers, params)
     except EngineError as error:
         module.fail_json(msg=explain(error))
     result = {
@@ -142,6 +183,7 @@ def main():
         "members": [member.as_result() for member in view.members],
         "sentinels": [sentinel.as_result() for sentinel in view.sentinels],
         "problems": problems,
+        **compared,
     }
     if problems and timeout:
         module.fail_json(msg=f"Redis is not whole after {timeout} s: {' '.join(problems)}", **result)

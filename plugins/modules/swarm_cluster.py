@@ -133,6 +133,11 @@ options:
       - Whether a manager's engine needs the unlock key after each start (C(docker swarm unlock-key) shows it).
         Without somebody who gives it, no manager comes back after a reboot.
     type: bool
+  fingerprint:
+    description:
+      - A text that tells what the cluster is derived from, such as the one that P(frontdesk.platform.secret#lookup) gives. The cluster keeps the
+        first one, and another one is refused before anything is written. Not looked at when empty.
+    type: str
   rotate_tokens:
     description: Join tokens that are made anew; the old ones count no more. Members are not concerned.
     type: list
@@ -308,6 +313,7 @@ def argument_spec():
         "task_history_limit": {"type": "int"},
         "node_certificate_days": {"type": "int"},
         "autolock": {"type": "bool"},
+        "fingerprint": {"type": "str"},
         "rotate_tokens": {"type": "list", "elements": "str", "choices": ROLES, "default": [], "no_log": False},
         "join_tokens": {"type": "bool", "default": False, "no_log": False},
         "stale": NAMES,

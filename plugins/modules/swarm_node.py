@@ -91,6 +91,9 @@ options:
   node_certificate_days:
     description: With O(init), days that a node's certificate is valid. The cluster renews it by itself.
     type: int
+  fingerprint:
+    description: With O(init), the text that the cluster keeps for O(frontdesk.platform.swarm_cluster#module:fingerprint).
+    type: str
   mtu:
     description:
       - Bytes of a packet on the bridge C(docker_gwbridge). The engine makes it with 1500 when a node joins, so it is made before.
@@ -189,6 +192,10 @@ node:
       description: Version of its engine.
       type: str
       sample: 26.1.5
+    fingerprint:
+      description: What the cluster keeps for O(frontdesk.platform.swarm_cluster#module:fingerprint), which only managers know.
+      type: str
+      sample: 3d0c6dd3a8e1b9f7c2a4e6f81b0d5c97
     planned:
       description: Whether it would only be so, in check mode.
       type: bool
@@ -263,6 +270,7 @@ def argument_spec():
         "data_path_port": {"type": "int", "default": 4789},
         "task_history_limit": {"type": "int"},
         "node_certificate_days": {"type": "int"},
+        "fingerprint": {"type": "str"},
         "mtu": {"type": "int"},
         "force": {"type": "bool", "default": False},
         "reboot_hooks_directory": {"type": "path"},

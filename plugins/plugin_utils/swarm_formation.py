@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.frontdesk.platform.plugins.module_utils.swarm_settings import fingerprint_fault
+
 Report = t.Mapping[str, t.Any]
 """What swarm_node told about one host: `node` of its result."""
 
 
 def formation(
-    reports: t.Mapping[str, Report], managers: t.Sequence[str], hosts: t.Iterable[str] = ()
+    reports: t.Mapping[str, Report], managers: t.Sequence[str], hosts: t.Iterable[str] = (), fingerprint: str = ""
 ) -> dict[str, t.Any]:
     """Decide from the reports of the hosts that answered.
 
     reports: by host. managers: the hosts that are to be managers, in the order in which they are preferred. hosts: all that
-    belong to the cluster, with those that did not answer.
+    belong to the cluster, with those that did not answer. fingerprint: the one that the cluster has to have, if it has one; empty for any.
     Returns `fault` (a sentence, empty when all is well), `speaker` (the manager to talk to), `init` (the host that begins the
     cluster; empty when there is one), `missing` (hosts that are in none), `joining` (those of them that do not begin it), `known` (numbers
     of the nodes in one), `managers` (addresses to join at), `cluster_id`.
@@ -56,6 +58,7 @@ def formation(
     speaker = led[0]
     return {
         **decided,
+        "fault": fingerprint_fault(members[speaker].get("fingerprint") or "", fingerprint),
         "speaker": speaker,
         "managers": members[speaker]["managers"],
         "cluster_id": members[speaker]["cluster_id"],

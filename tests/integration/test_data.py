@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import LAB_MASTER_KEY, derive
 from tests.integration.cloud import succeeded
 from tests.integration.platform import on_server
-from tests.integration.playbook import run_playbook
+from tests.integration.playbook import PlaybookRun, run_playbook
 from tests.swarm_nodes import Swarm, eventually
 
 pytestmark = pytest.mark.lab
@@ -149,3 +151,63 @@ def test_status_tells_who_leads(swarm: Swarm, tmp_path: Path):
     assert sorted(member["role"] for member in status["postgres"]["members"]) == ["leader", *["quorum_standby"] * 2]
     assert sorted(member["role"] for member in status["redis"]["members"]) == ["primary", "replica", "replica"]
     assert status["redis"]["primary"] in {"redis-lab-1", "redis-lab-2", "redis-lab-3"}
+
+
+class TestTheGuardOfTheVolume:
+    """A mount that was forgotten or mixed up: the member refuses, and nothing is written over what is there."""
+
+    replica: ClassVar[str] = ""
+
+    @staticmethod
+    def run_playbook(**variables: object) -> PlaybookRun:
+        return run_playbook("playbooks/data.yml", "--tags", "postgres", "-e", json.dumps(variables))
+
+    def service(self) -> str:
+        return f"postgres_pg-{self.replica}"
+
+    def while_it_is_stopped(self, change: str) -> None:
+        """Change what the member's volume holds."""
+        label = f"label=com.docker.swarm.service.name={self.service()}"
+        on_server("lab-1", f"docker service scale --detach {self.service()}=0")
+        stopped = f'until [ -z "$(docker ps -q --filter {label})" ]; do sleep 0.2; done'
+        on_server(self.replica, f"timeout 110 bash -c {shlex.quote(stopped)}")
+        on_server(self.replica, f"cd /var/lib/docker/volumes/{self.service()}/_data && {change}")
+        on_server("lab-1", f"docker service scale --detach {self.service()}=1")
+
+    def says(self, text: str) -> bool:
+        newest = f"docker ps -aq --latest --filter label=com.docker.swarm.service.name={self.service()}"
+        return text in on_server(self.replica, f"docker logs $({newest}) 2>&1", check=False)
+
+    def held(self, pattern: str) -> list[str]:
+        folder = f"/var/lib/docker/volumes/{self.service()}/_data"
+        return on_server(self.replica, f"cd {folder} && ls -d {pattern} 2> /dev/null", check=False).split()
+
+    def test_an_empty_volume_is_refused(self, swarm: Swarm):
+        state = json.loads(in_container(swarm, "postgres_etcd-lab-1", "postgres-member", "state"))
+        names = [member["name"] for member in state["cluster"]["members"] if member["role"] != "leader"]
+        TestTheGuardOfTheVolume.replica = names[0].removeprefix("pg-")
+        self.while_it_is_stopped("mkdir ../aside && ls -A | xargs -I {} mv {} ../aside/")
+        eventually(lambda: self.says("is empty, though this member has had data"), "it refuses", 90)
+        assert self.held("data") == []
+
+    def test_a_run_tells_what_the_member_says(self, swarm: Swarm):
+        run = self.run_playbook(postgres_wait_timeout=20)
+        assert run.returncode != 0
+        assert "is empty, though this member has had data" in run.messages
+
+    def test_data_of_another_cluster_are_refused_and_stay_as_they_are(self, swarm: Swarm):
+        image = json.loads(on_server("lab-1", f"docker service inspect {self.service()}"))[0]["Spec"]["TaskTemplate"]
+        image = image["ContainerSpec"]["Image"]
+        make = "docker run --rm --user 999:999 --entrypoint initdb --volume"
+        target = "/var/lib/postgresql"
+        self.while_it_is_stopped(f"{make} {self.service()}:{target} {image} --pgdata {target}/data")
+        eventually(lambda: self.says("no member of a cluster put there"), "it refuses", 90)
+        assert self.held("data/postmaster.*") == []
+
+    def test_a_member_whose_data_is_given_up_copies_that_of_the_others(self, swarm: Swarm):
+        self.while_it_is_stopped("rm -rf data ../aside")
+        succeeded(self.run_playbook(postgres_rebuild=[self.replica]))
+        state = json.loads(in_container(swarm, "postgres_etcd-lab-1", "postgres-member", "state"))
+        roles = sorted(member["role"] for member in state["cluster"]["members"])
+        assert roles == ["leader", "quorum_standby", "quorum_standby"]
+        assert succeeded(self.run_playbook()).changed == 0

@@ -560,6 +560,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"postgres_servers": ["acme-1", "acme-1", "acme-2"]}, [("postgres_servers =", "more than one member")]),
     ({"postgres_servers": ["a" * 31]}, [("postgres_servers[0] =", "1 to 30 lower case")]),
     ({"postgres_rebuild": ["elsewhere"]}, [("postgres_rebuild[0] =", "name a server of postgres_servers")]),
+    ({"postgres_rotate": ["postgres"]}, [("postgres_rotate[0] =", "name a role of postgres_roles")]),
     ({"postgres_hash_key": "short"}, [("postgres_hash_key (secret, not shown)", "16 characters")]),
     (
         {"postgres_certificates": [{"name": "acme-1", "certificate": "", "key": ""}]},
@@ -594,6 +595,11 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ),
     ({"redis_max_memory": "much"}, [('redis_max_memory = "much"', "a size such as 256mb")]),
     ({"redis_backlog": ""}, [('redis_backlog = ""', "a size such as 16mb")]),
+    (
+        {"redis_backlog": "16mb", "redis_max_memory": "63mb"},
+        [('redis_backlog = "16mb"', "a quarter of redis_max_memory")],
+    ),
+    ({"redis_backlog": "16mb", "redis_max_memory": "64mb"}, []),
     ({"redis_max_lag": 0, "redis_down_after": 9000}, [("redis_max_lag = 0", "1 to 60 seconds")]),
     ({"redis_down_after": 4000}, [("redis_down_after = 4000", "5000 milliseconds or more")]),
     ({"redis_failover_timeout": 1}, [("redis_failover_timeout = 1", "5000 milliseconds")]),

@@ -51,6 +51,7 @@ def test_the_pools_and_settings_are_those_of_the_inventory(host):
     cluster = engine(host, "/swarm")
     assert (cluster["DefaultAddrPool"], cluster["SubnetSize"], cluster["DataPathPort"]) == (["10.200.0.0/16"], 24, 4789)
     assert cluster["Spec"]["Orchestration"]["TaskHistoryRetentionLimit"] == 3
+    assert cluster["Spec"]["Labels"] == {"frontdesk.fingerprint": "0123456789abcdef0123456789abcdef"}
 
 
 def test_nodes_have_their_labels(host):

@@ -39,6 +39,7 @@ OPTIONS: dict[str, Any] = {
     "data_path_port": 4789,
     "task_history_limit": 3,
     "node_certificate_days": 30,
+    "fingerprint": "first",
     "mtu": 1450,
     "force": False,
     "wait_timeout": 60,
@@ -72,6 +73,13 @@ def kinds(changes: list[Change]) -> list[tuple[str, str]]:
 
 
 # -- reading -------------------------------------------------------------------
+
+
+def test_a_manager_tells_the_fingerprint_that_its_cluster_keeps() -> None:
+    engine = FakeEngine(node("web-1"))
+    assert read_membership(engine).as_result()["fingerprint"] == ""  # type: ignore[arg-type]
+    engine.swarm["Spec"]["Labels"] = {"frontdesk.fingerprint": "first"}  # type: ignore[index]
+    assert read_membership(engine).as_result()["fingerprint"] == "first"  # type: ignore[arg-type]
 
 
 def test_an_engine_without_a_cluster_is_no_member() -> None:
@@ -216,6 +224,7 @@ def test_a_cluster_begins_on_the_private_address_with_the_bridge_before_it(check
     assert (body["DefaultAddrPool"], body["SubnetSize"], body["ForceNewCluster"]) == (["10.200.0.0/16"], 24, False)
     assert body["Spec"]["Orchestration"] == {"TaskHistoryRetentionLimit": 3}
     assert body["Spec"]["CAConfig"] == {"NodeCertExpiry": 30 * 86_400_000_000_000}
+    assert body["Spec"]["Labels"] == {"frontdesk.fingerprint": "first"}
 
 
 @pytest.mark.parametrize("check_mode", [True, False])

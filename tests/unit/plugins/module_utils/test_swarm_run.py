@@ -29,6 +29,7 @@ OPTIONS: Json = {
     "task_history_limit": None,
     "node_certificate_days": None,
     "autolock": None,
+    "fingerprint": None,
     "rotate_tokens": [],
     "join_tokens": False,
     "stale": [],
@@ -84,6 +85,48 @@ def network(name: str, **more: Any) -> Json:
 
 def told(result: Json) -> list[tuple[str, str, str]]:
     return [(change["action"], change["kind"], change["name"]) for change in result["changes"]]
+
+
+# -- the fingerprint ------------------------------------------------------------------
+
+
+def test_the_first_fingerprint_is_kept_beside_other_labels() -> None:
+    engine = three()
+    engine.swarm["Spec"]["Labels"] = {"theirs": "1"}  # type: ignore[index]
+    result = both(engine, fingerprint="first")
+    assert result["changes"][0]["before"] == {"fingerprint": ""}
+    assert result["changes"][0]["after"] == {"fingerprint": "first"}
+    assert engine.swarm["Spec"]["Labels"] == {"theirs": "1", "frontdesk.fingerprint": "first"}  # type: ignore[index]
+    assert run(engine, rotate_tokens=["worker"])["changed"]
+    assert engine.swarm["Spec"]["Labels"]["frontdesk.fingerprint"] == "first"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_another_fingerprint_is_refused_before_the_first_write(check_mode: bool) -> None:
+    engine = three(node("web-4", "worker", Status={"State": "down"}))
+    run(engine, fingerprint="first")
+    writes = engine.writes
+    with pytest.raises(
+        SwarmError, match=r"another master key or another name of the environment.*bring the former ones back"
+    ):
+        run(engine, check_mode, fingerprint="second", stale=["web-4"], task_history_limit=2)
+    assert engine.writes == writes
+
+
+def test_the_fingerprint_of_a_faster_run_is_not_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = three()
+    post = engine.post
+
+    def be_slower(path: str, body: Any, query: Any) -> None:
+        monkeypatch.setattr(engine, "post", post)
+        engine.swarm["Spec"]["Labels"] = {"frontdesk.fingerprint": "theirs"}  # type: ignore[index]
+        engine.swarm["Version"]["Index"] += 1  # type: ignore[index]
+        post(path, body, query)
+
+    monkeypatch.setattr(engine, "post", be_slower)
+    with pytest.raises(SwarmError, match="another master key"):
+        run(engine, fingerprint="ours")
+    assert engine.swarm["Spec"]["Labels"] == {"frontdesk.fingerprint": "theirs"}  # type: ignore[index]
 
 
 # -- converging -----------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -25,6 +26,7 @@ class Containers:
     running: tuple[str, ...] = ("redis_redis-a",)
     answers: list[str]
     asked: list[str]
+    users = ""
     error: EngineError | None = None
 
     def __init__(self, *_arguments: Any) -> None:
@@ -36,8 +38,11 @@ class Containers:
         return f"id-{service}" if service in self.running else ""
 
     def run(self, container: str, command: tuple[str, ...]) -> Outcome:
-        assert command == ("/bin/sh", "-c", ". /etc/frontdesk/common.sh && look")
+        assert command[:2] == ("/bin/sh", "-c")
+        assert command[2].startswith(". /etc/frontdesk/common.sh && ")
         self.asked.append(container)
+        if command[2].endswith("ACL LIST || :; done"):
+            return Outcome(0, self.users, "")
         return Outcome(0, self.answers.pop(0) if len(self.answers) > 1 else self.answers[0], "")
 
 
@@ -45,7 +50,7 @@ class Containers:
 def node(monkeypatch: pytest.MonkeyPatch) -> type[Containers]:
     class Node(Containers):
         answers = [WHOLE]  # noqa: RUF012 - each test has a class of its own
-        asked: list[str] = []  # noqa: RUF012
+        asked: list[str] = []  # noqa: RUF012 - as above
 
     monkeypatch.setattr(redis_cluster_info, "Containers", Node)
     monkeypatch.setattr(redis_cluster_info.time, "sleep", lambda _seconds: None)
@@ -105,6 +110,25 @@ def test_check_mode_looks_once(node, capsys):
     node.answers = [EMPTY]
     assert "failed" not in run(capsys, wait_timeout=60, _ansible_check_mode=True)
     assert len(node.asked) == 1
+
+
+USERS = "@member redis-a\r\nuser default on #{default} ~* +@all\nuser admin on #{admin} +@all\n@member redis-b\n"
+
+
+def test_passwords_are_compared_by_their_hashes(node, capsys):
+    node.users = USERS.format(
+        **{name: hashlib.sha256(f"{name}-one".encode()).hexdigest() for name in ("default", "admin")}
+    )
+    result = run(capsys, passwords={"default": "default-one", "admin": "admin-two", "check": "check-one"})
+    assert (result["compared"], result["other_passwords"]) == (["redis-a"], ["admin"])
+    assert not [word for word in ("-one", "-two") if word in json.dumps(result)]
+
+
+def test_nothing_is_compared_where_nobody_answers(node, capsys):
+    node.running = ()
+    result = run(capsys, passwords={"default": "x"})
+    assert (result["compared"], result["other_passwords"]) == ([], [])
+    assert "compared" not in run(capsys)
 
 
 def test_an_engine_that_is_away_is_said(node, capsys):

@@ -47,6 +47,20 @@ def test_the_first_manager_begins_when_all_are_known_to_be_in_none() -> None:
     }
 
 
+def test_another_fingerprint_is_a_fault_of_a_known_cluster() -> None:
+    found = reports(w1="manager", w2="worker", w3=None)
+    found["web-1"]["fingerprint"] = "first"
+    assert formation(found, MANAGERS, HOSTS, "first")["fault"] == ""
+    assert formation(found, MANAGERS, HOSTS)["fault"] == ""
+    refused = formation(found, MANAGERS, HOSTS, "second")
+    assert "another master key" in refused["fault"]
+    assert (refused["speaker"], refused["cluster_id"]) == ("web-1", "c1")
+
+
+def test_a_cluster_without_a_fingerprint_takes_one() -> None:
+    assert formation(reports(w1="manager"), MANAGERS, HOSTS, "first")["fault"] == ""
+
+
 @pytest.mark.parametrize("silent", [["web-1"], ["web-3"], ["web-4"], ["web-1", "web-2"]])
 def test_nobody_begins_while_one_is_silent(silent: list[str]) -> None:
     found = formation({host: report(host) for host in HOSTS if host not in silent}, MANAGERS, HOSTS)

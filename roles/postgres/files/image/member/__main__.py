@@ -211,7 +211,7 @@ def psql(database: str, *more: str) -> None:
         f"host={hosts} dbname='{database}' user={description.patroni['users']['superuser']} target_session_attrs=read-write "
         f"connect_timeout=5 sslmode=verify-full sslrootcert={AUTHORITY} sslcert={CERTIFICATE} sslkey={KEY} application_name=frontdesk"
     )
-    os.execvp("psql", ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", *more, where])  # noqa: S606
+    os.execvp("psql", ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", *more, where])  # noqa: S606 - this process is to become it
 
 
 def run_etcd() -> None:
