@@ -97,6 +97,10 @@ molecule: setup engine ## Run each role's scenario on the lab's servers (SCENARI
 molecule-alone: setup engine ## Run each role's scenario on bare servers of its own
 	@$(bin)/python -m tests.gates molecule alone $(SCENARIO)
 
+.PHONY: chaos
+chaos: site ## Break what carries the data while applications write, in the lab; writes figures into docs/reliability.md
+	$(pytest) -s tests/chaos
+
 .PHONY: bench
 bench: site ## Measure against peers in the same run; writes docs/benchmarks.md
 	$(pytest) -s tests/benchmarks

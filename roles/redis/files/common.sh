@@ -52,6 +52,18 @@ named_primary() {
     done | sort | uniq -c | awk -v wanted="$(majority)" '$1 >= wanted { print $2 }'
 }
 
+# Whether a Sentinel answers, and does not take for the primary what has long said that it is a replica. One that hears of another
+# primary while that name does not resolve keeps the old address with the new epoch, and no later word corrects it.
+sentinel_is_well() {
+    ask 127.0.0.1 "$sentinel_port" SENTINEL MASTER "$REDIS_CLUSTER" | awk '
+        NR % 2 { name = $0; next }
+        { values[name] = $0 }
+        END {
+            if (!("flags" in values)) exit 1
+            exit (values["role-reported"] == "slave" && values["role-reported-time"] > 60000)
+        }'
+}
+
 # Two tasks of one member can run at the same time after a node was cut off, and two servers must never write to the same
 # files. The lock lives as long as descriptor 9 is open, in this shell or in its child.
 lock_volume() {

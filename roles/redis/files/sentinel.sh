@@ -7,11 +7,12 @@ set -eu
 
 state=/data/sentinel.conf
 
-# known FIELD WORD: the lines of the state that begin so and name, in that field, a host that is still one of the cluster's.
+# known FIELD WORD: the lines of the state that begin so and name, in that field, a host that is still one of the cluster's. Each host
+# once: while names do not resolve a Sentinel may write one twice, and would not start with that.
 known() {
     [ -e "$state" ] || return 0
     awk -v field="$1" -v begin="$2 $REDIS_CLUSTER " -v hosts=" $REDIS_MEMBERS $REDIS_SENTINELS " \
-        'index($0, begin) == 1 && index(hosts, " " $field " ")' "$state"
+        'index($0, begin) == 1 && index(hosts, " " $field " ") && !seen[$field]++' "$state"
 }
 
 # epoch WORDS: the lines of the state that begin so.
@@ -22,7 +23,10 @@ kept() {
 write_configuration() {
     umask 077
     first=${REDIS_MEMBERS%% *}
-    primary=$(known 4 "sentinel monitor" | awk '{ print $4 }')
+    # What the others agree on is newer than what this one knew when it ended.
+    primary=$(named_primary)
+    [ -n "$primary" ] || primary=$(known 4 "sentinel monitor" | awk '{ print $4 }')
+    primary=${primary:-$first}
     {
         echo "port $sentinel_port"
         echo "dir /tmp"
@@ -33,7 +37,7 @@ write_configuration() {
         echo "sentinel announce-ip $REDIS_MEMBER"
         echo "sentinel deny-scripts-reconfig yes"
         kept "sentinel myid"
-        echo "sentinel monitor $REDIS_CLUSTER ${primary:-$first} 6379 $(majority)"
+        echo "sentinel monitor $REDIS_CLUSTER $primary 6379 $(majority)"
         echo "sentinel auth-user $REDIS_CLUSTER admin"
         echo "sentinel auth-pass $REDIS_CLUSTER $(password admin_password)"
         echo "sentinel down-after-milliseconds $REDIS_CLUSTER $REDIS_DOWN_AFTER"
@@ -41,7 +45,7 @@ write_configuration() {
         echo "sentinel parallel-syncs $REDIS_CLUSTER 1"
         kept "sentinel config-epoch $REDIS_CLUSTER"
         kept "sentinel leader-epoch $REDIS_CLUSTER"
-        known 4 "sentinel known-replica"
+        known 4 "sentinel known-replica" | awk -v primary="$primary" '$4 != primary'
         known 4 "sentinel known-sentinel"
         kept "sentinel current-epoch"
     } > "$state.new"
