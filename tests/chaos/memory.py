@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.chaos.cluster import keep_evidence, redis, redis_primary, wait_until_whole
 from tests.chaos.intervals import Reign, conflicts
-from tests.chaos.run import CALM, Bench
+from tests.chaos.run import CALM, Bench, acknowledged_since
 from tests.chaos.writers import elements, elsewhere
 
 MIB = 1048576
@@ -91,8 +91,8 @@ def fill_up(bench: Bench) -> Filled:
         evicted=stats["evicted_keys"].strip(),
         stayed=redis_primary() == primary,
         gap=gap,
-        acknowledged=sum(moment >= start for moment in acknowledged.values()),
-        missing=len(set(acknowledged) - elements()),
+        acknowledged=len(acknowledged_since(acknowledged, start)),
+        missing=len(acknowledged_since(acknowledged, start) - elements()),
         conflicts=conflicts(bench.sampling["redis"].samples(start, time.time())),
         load=load,
     )
