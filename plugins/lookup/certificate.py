@@ -75,7 +75,7 @@ import typing as t
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.frontdesk.platform.plugins.plugin_utils.authority import Authority
+from ansible_collections.frontdesk.platform.plugins.plugin_utils.authority import HAS_CRYPTOGRAPHY, Authority
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import SecretError
 
 
@@ -86,6 +86,10 @@ class LookupModule(LookupBase):
         self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any
     ) -> list[dict[str, str]]:
         """Return the certificates, or the authority's alone."""
+        if not HAS_CRYPTOGRAPHY:
+            raise AnsibleLookupError(
+                "The lookup frontdesk.platform.certificate needs the Python library cryptography on the controller."
+            )
         self.set_options(var_options=variables, direct=kwargs)
         try:
             authority = self._authority()

@@ -60,7 +60,6 @@ class Runner(Protocol):
 
     def run(self, kind: str, words: Sequence[str], stdin: str = "") -> Outcome:
         """kind: pg or etcd. Raises ClusterError when there is no such container."""
-        ...
 
 
 @dataclass

@@ -1,5 +1,5 @@
 #!/bin/sh
-# shellcheck disable=SC2317 # a signal calls the functions that look unreachable
+# shellcheck disable=SC2317,SC2154 # a signal calls the functions that look unreachable, and common.sh sets the variables
 # One member: decides whether it may start and as what, starts the server, and hands the primary's role over before it stops.
 set -eu
 # shellcheck source=common.sh

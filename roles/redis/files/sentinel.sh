@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2154 # common.sh sets the variables
 # One Sentinel. It keeps what it knows of the cluster in its own configuration file; the rest of that file is written anew
 # at each start, so that changed settings count.
 set -eu

@@ -84,7 +84,8 @@ def test_a_machine_that_cannot_be_made_is_an_action_error_and_heals_later(
     action = _action(lab, answer)
     assert action["status"] == "error"
     assert action["error"] == {"code": "action_failed", "message": "no room left on the lab's disk"}
-    assert server(lab, answer["server"]["id"])["status"] == "off"
+    # The lab's next look at the real machines, which may have been by now, finds none.
+    assert server(lab, answer["server"]["id"])["status"] in ("off", "unknown")
     machines.broken.clear()
     _status, answer = lab.api("POST", f"/servers/{answer['server']['id']}/actions/poweron")
     assert _action(lab, answer)["status"] == "success"

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
+from ansible_collections.frontdesk.platform.plugins.lookup import certificate
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.authority import Authority
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -55,3 +56,9 @@ def test_faults_without_the_key(variables: dict[str, Any], part: str) -> None:
         render(f"{{{{ lookup('{LOOKUP}', 'a', authority='postgres') }}}}", **variables)
     assert part in str(caught.value)
     assert "short-key" not in str(caught.value)
+
+
+def test_the_lookup_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificate, "HAS_CRYPTOGRAPHY", False)
+    with pytest.raises(AnsibleError, match="needs the Python library cryptography"):
+        certificate.LookupModule().run(["a"], authority="postgres")
