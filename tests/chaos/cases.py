@@ -77,7 +77,7 @@ def etcd_frozen(_server: str) -> AbstractContextManager[None]:
 
 POSTGRES = (
     Case("PostgreSQL's server process killed", "postgres", at_once(kill_postmaster), gap=20, short=True),
-    Case("Patroni killed", "postgres", at_once(kill_patroni), gap=40, short=True),
+    Case("Patroni killed", "postgres", at_once(kill_patroni), gap=40),
     Case("leader's container killed", "postgres", at_once(kill_task("postgres_pg")), gap=40, short=True),
     Case("leader's server lost, back after 25 s", "postgres", powered_off, gap=40, hold=25, short=True),
     Case("leader's server hangs for 60 s", "postgres", frozen, gap=40, hold=60),

@@ -31,7 +31,7 @@ TEST = {
     "sanity": 15,
     "importer": 10,
     "integration": 15,
-    "e2e": 45,
+    "e2e": 60,
     "molecule": 45,
 }
 

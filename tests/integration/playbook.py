@@ -57,8 +57,9 @@ class PlaybookRun:
 
     @property
     def writes(self) -> list[dict[str, Any]]:
-        """The writes that modules named, in the order of the tasks."""
-        return [change for _task, _host, result in self.results for change in result.get("changes", [])]
+        """The writes that modules named, in the order of the tasks. A task that only looks names what another one will do."""
+        told = (result for _task, _host, result in self.results if result.get("changed") or result.get("failed"))
+        return [change for result in told for change in result.get("changes", [])]
 
     @property
     def messages(self) -> str:

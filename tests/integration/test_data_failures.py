@@ -9,7 +9,6 @@ import pytest
 
 from tests.chaos.cases import POSTGRES, REDIS, Case
 from tests.chaos.fixtures import bench
-from tests.chaos.memory import fill_up
 from tests.chaos.run import Bench, run
 from tests.integration.platform import Platform
 
@@ -28,7 +27,3 @@ def standing(platform: Platform) -> None:
 @pytest.mark.parametrize("case", SHORT, ids=lambda case: f"{case.kind}: {case.name}")
 def test_accident(bench: Bench, case: Case):
     assert run(case, bench).faults() == []
-
-
-def test_full_memory_of_redis(bench: Bench):
-    assert fill_up(bench).faults() == []
