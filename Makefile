@@ -93,6 +93,10 @@ e2e: setup engine ## Build the platform in an empty lab, run it again, break it,
 molecule: setup engine ## Run each role's scenario on the lab's servers (SCENARIO=name for one)
 	@$(bin)/python -m tests.gates molecule $(SCENARIO)
 
+.PHONY: molecule-short
+molecule-short: setup engine
+	@$(bin)/python -m tests.gates molecule short
+
 .PHONY: molecule-alone
 molecule-alone: setup engine ## Run each role's scenario on bare servers of its own
 	@$(bin)/python -m tests.gates molecule alone $(SCENARIO)

@@ -96,6 +96,7 @@ class TestStory:
             ("update", "service", "status_page"),
             ("update", "settings", "postgres"),
             ("update", "sysctl", "net.core.somaxconn"),
+            ("update", "unit", "docker-registry.service"),
         ]
         checked = succeeded(run_playbook("site.yml", "--check"))
         assert checked.changes == drift

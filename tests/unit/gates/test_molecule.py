@@ -57,6 +57,13 @@ def test_scenarios_share_the_servers(started, tmp_path):
     ]
 
 
+def test_the_short_run_leaves_out_what_e2e_applies_and_breaks(started, tmp_path):
+    for name in ("host", "postgres", "redis"):
+        scenario(tmp_path, name)
+    assert molecule.main(["short"]) == 0
+    assert [line for line in started if " test -s " in line] == ["molecule -c base.yml test -s host --destroy=never"]
+
+
 def test_alone_each_scenario_starts_on_bare_servers(started, tmp_path):
     scenario(tmp_path, "host")
     assert molecule.main(["alone"]) == 0
