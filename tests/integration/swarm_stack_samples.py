@@ -308,6 +308,7 @@ TESTED_ALONE: dict[str, str] = {
     "resolve_images": f"{_VERSIONS}::test_an_image_is_pinned_when_its_reference_changes_and_not_looked_up_otherwise",
     "keep_versions": f"{_VERSIONS}::test_old_versions_are_removed_and_those_of_a_rollback_kept",
     "replace": f"{_PARTS}::test_a_network_is_replaced_only_when_named",
+    "limit": f"{_PARTS}::test_a_limit_changes_the_named_services_and_removes_nothing",
     "wait": f"{_PARTS}::test_without_waiting_the_module_returns_before_the_services_run",
     "wait_timeout": f"{_PARTS}::test_the_wait_has_an_end",
     "docker_socket": f"{_FAILURES}::TestLostManagers::test_an_engine_outside_any_swarm",

@@ -147,6 +147,22 @@ def test_a_service_with_another_name_is_another_service(stack: Stack):
     assert stack.tasks("kept") == kept
 
 
+def test_a_limit_changes_the_named_services_and_removes_nothing(stack: Stack):
+    stack.apply(services=[service(name) for name in ("one", "two", "gone")])
+    others = {name: stack.tasks(name) for name in ("two", "gone")}
+    wanted = [service(name, environment={"A": "1"}) for name in ("one", "two")]
+    predicted = stack.apply(check_mode=True, limit=["one"], services=wanted)
+    result = stack.apply(limit=["one"], services=wanted)
+    assert result["changes"] == predicted["changes"]
+    assert triples(result) == [("update", "service", f"{stack.name}_one")]
+    assert {name: stack.tasks(name) for name in others} == others
+    assert not stack.apply(limit=["one"], services=wanted)["changed"]
+    # Without a limit the rest follows.
+    rest = [("delete", "service", f"{stack.name}_gone"), ("update", "service", f"{stack.name}_two")]
+    assert triples(stack.apply(services=wanted)) == rest
+    assert "nowhere" in stack.refused(limit=["nowhere"], services=wanted)
+
+
 def test_what_is_external_is_used_and_left_alone(stack: Stack):
     with stack_of(stack.swarm, "theirs"):
         manager = stack.swarm.manager
