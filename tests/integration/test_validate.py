@@ -28,6 +28,9 @@ VALID: dict[str, Any] = {
     "frontdesk_ssh_keys": [{"name": "me", "public_key": PUBLIC_KEY}],
     "hetzner_api_token": "a-token-of-the-test",
     "frontdesk_certificates": [{"name": "acme", "certificate": "", "key": ""}],
+    "registry_s3_endpoint": "https://acme.r2.cloudflarestorage.com",
+    "registry_s3_access_key": "access-of-the-test",
+    "registry_s3_secret_key": "secret-of-the-test",
 }
 
 
@@ -125,6 +128,9 @@ def test_a_dozen_faults_at_once(tmp_path: Path) -> None:
         ("hetzner_colour", '"blue"', "no such variable"),
         ("hetzner_prune", '"maybe"', "give true or false"),
         ("host_boot_timeout", '"soon"', "give a whole number (on server-1, server-2)"),
+        ("registry_s3_access_key", "is empty", "the ID of the bucket's access key"),
+        ("registry_s3_endpoint", '""', "the address of the S3 API"),
+        ("registry_s3_secret_key", "is empty", "the secret of the bucket's access key"),
     ]
     rest = list(run.faults)
     for variable, value, remedy in expected:
@@ -160,11 +166,14 @@ def test_the_example_is_valid_once_it_is_filled(tmp_path: Path) -> None:
         "frontdesk_master_key",
         "frontdesk_ssh_keys[0].public_key",
         "hetzner_api_token",
+        "registry_s3_access_key",
+        "registry_s3_secret_key",
     ]
     main = folder / "group_vars/frontdesk/main.yml"
     filled = main.read_text().replace("ssh-ed25519 EXAMPLE operator@example.com", PUBLIC_KEY)
     main.write_text(filled.replace("certificates: []", "certificates: [{name: example, certificate: '', key: ''}]"))
-    run = validate(folder / "frontdesk.yml", HCLOUD_TOKEN="token", FRONTDESK_MASTER_KEY=MASTER_KEY)
+    keys = {"FRONTDESK_REGISTRY_ACCESS_KEY": "access", "FRONTDESK_REGISTRY_SECRET_KEY": "secret"}
+    run = validate(folder / "frontdesk.yml", HCLOUD_TOKEN="token", FRONTDESK_MASTER_KEY=MASTER_KEY, **keys)
     assert run.returncode == 0, run.output
 
 
