@@ -62,6 +62,8 @@ class FakeSwarm:
 
     def __init__(self) -> None:
         self.time = 1_800_000_000.0
+        # Of the API, as far as the module asks for them.
+        self.versions = ["1.41", "1.44"]
         self.index = 10
         self.objects: dict[str, dict[str, Json]] = {kind: {} for kind in ("services", "secrets", "configs", "networks")}
         self.tasks: dict[str, Json] = {}
@@ -335,6 +337,9 @@ class FakeEngine:
         self.reads = 0
         self.writes = 0
         self.calls: list[tuple[str, str]] = []
+
+    def speaks(self, version: str) -> bool:
+        return version in self.swarm.versions
 
     def get(
         self,

@@ -18,15 +18,17 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
-# The oldest version with everything that the collection uses: engine 20.10. An engine that refuses it (29.0) names the
-# oldest that it takes, and gets that one.
-API_VERSION = "1.41"
+# The newest version that the collection makes use of: engine 25. An older engine, down to 20.10 (1.41), names the newest
+# that it speaks, and one that has given this version up the oldest; it then gets that one.
+API_VERSION = "1.44"
 # An engine that lost its quorum answers only after its own timeouts (about 20 s), with a sentence worth waiting for.
 TIMEOUT = 60.0
 
 Json = dict[str, Any]
 
-_TOO_OLD = re.compile(r"client version \S+ is too old\. Minimum supported API version is (\d+\.\d+)")
+_OTHER_VERSION = re.compile(
+    r"client version \S+ is too (?:old\. Minimum|new\. Maximum) supported API version is (\d+\.\d+)"
+)
 
 
 class EngineError(Exception):
@@ -64,6 +66,15 @@ class DockerEngine:
         # Counted for the modules' results; a benchmark and the tests compare it.
         self.reads = 0
         self.writes = 0
+
+    @property
+    def version(self) -> str:
+        """The version of the API that is spoken; settled by the first answer."""
+        return self._version
+
+    def speaks(self, version: str) -> bool:
+        """Is the version that is spoken at least this one?"""
+        return _numbers(self._version) >= _numbers(version)
 
     def get(
         self,
@@ -145,9 +156,9 @@ class DockerEngine:
         sent = {**({} if content is body else {"Content-Type": "application/json"}), **(headers or {})}
         seconds = timeout or self._timeout
         status, answer = self._send(method, url, content, sent, seconds)
-        too_old = _TOO_OLD.search(answer.decode(errors="replace")) if status == 400 else None
-        if too_old:
-            self._version = too_old.group(1)
+        other = _OTHER_VERSION.search(answer.decode(errors="replace")) if status == 400 else None
+        if other:
+            self._version = other.group(1)
             status, answer = self._send(method, url, content, sent, seconds)
         return status, answer
 
@@ -177,6 +188,10 @@ class DockerEngine:
             raise EngineError(_message(content, status), status)
         # Answers without content have status 200, 201 or 204.
         return json.loads(content) if content.strip() else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _query_value(value: Any) -> str:

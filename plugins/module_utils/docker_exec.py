@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import (
-    API_VERSION,
     DEFAULT_SOCKET,
     DockerEngine,
     EngineError,
@@ -60,7 +59,7 @@ class Containers:
     def _stream(self, name: str, stdin: bytes, timeout: float) -> bytes:
         body = b'{"Detach":false,"Tty":false}'
         request = (
-            f"POST /v{API_VERSION}/exec/{name}/start HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+            f"POST /v{self._engine.version}/exec/{name}/start HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
             f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

@@ -42,7 +42,15 @@ def choice(*values: str, default: str | None = None) -> Spec:
     return {"type": "str", "choices": list(values), **({} if default is None else {"default": default})}
 
 
-HEALTHCHECK = group(test=WORDS, interval=TEXT, timeout=TEXT, retries=NUMBER, start_period=TEXT, disable=OFF)
+HEALTHCHECK = group(
+    test=WORDS,
+    interval=TEXT,
+    timeout=TEXT,
+    retries=NUMBER,
+    start_period=TEXT,
+    start_interval=TEXT,
+    disable=OFF,
+)
 LOGGING = {**group(driver=TEXT, options=MAP), "required_by": {"options": ["driver"]}}
 PORTS = objects(
     target={"type": "int", "required": True},

@@ -46,7 +46,8 @@ class Field:
     path: in Compose's words. parse: option to canonical value, None when it says nothing. default: what the module
     writes when the option is left out, given all options of the service; unset: what Swarm does without a value.
     read, write: canonical value from and into a specification. group: fields that must be written together, because
-    Swarm takes zeros and not its defaults for what is missing beside them.
+    Swarm takes zeros and not its defaults for what is missing beside them. since: the version of the engine's API that brought
+    it, for what engines that the collection supports may lack; such an engine would drop it in silence.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Field:
     unset: Any = None
     default: Callable[[Json], Any] | None = None
     group: str = ""
+    since: str = ""
 
     def wanted(self, options: Json) -> Any:
         """The canonical value that the options ask for. Raises ValueProblem."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.frontdesk.platform.plugins.module_utils.docker_engine import Json
@@ -80,15 +80,20 @@ def _mount(definition: Definition, mount: Options) -> Json:
     }
 
 
-def wanted_values(options: Json) -> tuple[dict[str, Any], list[str]]:
-    """The canonical values of a service's resolved options by path, and what is wrong with the others."""
+def wanted_values(options: Json, speaks: Callable[[str], bool]) -> tuple[dict[str, Any], list[str]]:
+    """The canonical values of a service's resolved options by path, and what is wrong with the others.
+
+    speaks: whether the engine speaks a version of its API. What it does not know yet is not asked of it.
+    """
     values: dict[str, Any] = {}
     problems = []
     for field in FIELDS:
         try:
-            values[field.path] = field.wanted(options)
+            wanted = field.wanted(options)
         except ValueProblem as problem:
             problems.append(f"services[{options['name']}].{field.path}: {problem}.")
+        else:
+            values[field.path] = wanted if not field.since or speaks(field.since) else field.unset
     return values, problems
 
 

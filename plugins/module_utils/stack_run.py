@@ -100,7 +100,7 @@ class _Run:
         wanted: Wanted = {}
         for service in definition.services:
             options = {**resolve(definition, service), **images.get(service["name"], {})}
-            values, faults = wanted_values(options)
+            values, faults = wanted_values(options, self._engine.speaks)
             problems += faults
             wanted = {**wanted, definition.full(service["name"]): values}
         problems += cluster_problems(definition, cluster, wanted)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one table between Compose's options of a service and the engine's ServiceSpec.
 
-ServiceSpec: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Service/operation/ServiceCreate
+ServiceSpec: https://docs.docker.com/reference/api/engine/version/v1.44/#tag/Service/operation/ServiceCreate
 Swarm's defaults: swarmkit, api/defaults/service.go. What differs from them is a `default` here.
 """
 
@@ -222,8 +222,8 @@ def _cpus(path: str, keys: str) -> Field:
     return plain(path, keys, parse, _nothing_for_zero(cpus_from_nano), cpus_to_nano)
 
 
-def _image_decides(path: str, keys: str) -> Field:
-    """A duration of the health check."""
+def _image_decides(path: str, keys: str, **more: Any) -> Field:
+    """A duration of the health check. more: further attributes of Field."""
 
     def parse(value: str) -> str | None:
         nanoseconds = duration_to_ns(value)
@@ -232,7 +232,7 @@ def _image_decides(path: str, keys: str) -> Field:
             raise ValueProblem(f"{value!r} is shorter than the engine accepts (1ms)")
         return duration_from_ns(nanoseconds) if nanoseconds else None
 
-    return plain(path, keys, parse, _nothing_for_zero(duration_from_ns), duration_to_ns)
+    return plain(path, keys, parse, _nothing_for_zero(duration_from_ns), duration_to_ns, **more)
 
 
 def _rollout(option: str, key: str, failure_action: str, order: Any) -> tuple[Field, ...]:
@@ -289,6 +289,7 @@ FIELDS: tuple[Field, ...] = (
     _image_decides("healthcheck.timeout", f"{_CONTAINER}.Healthcheck.Timeout"),
     number("healthcheck.retries", f"{_CONTAINER}.Healthcheck.Retries", unset=0),
     _image_decides("healthcheck.start_period", f"{_CONTAINER}.Healthcheck.StartPeriod"),
+    _image_decides("healthcheck.start_interval", f"{_CONTAINER}.Healthcheck.StartInterval", since="1.44"),
     text("logging.driver", "TaskTemplate.LogDriver.Name"),
     mapping("logging.options", "TaskTemplate.LogDriver.Options"),
     *PART_FIELDS,

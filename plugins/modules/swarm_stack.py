@@ -168,6 +168,13 @@ options:
           start_period:
             description: Time after the start in which failures do not count. The image's, or none, unless set.
             type: str
+          start_interval:
+            description:
+              - Time between two checks until the first one has passed, or O(services[].healthcheck.start_period) is over. The
+                image's, or V(5s), unless set.
+              - Engines before 25 do not know it. On a manager with such an engine it is left out, and V(interval) holds from
+                the start.
+            type: str
           disable:
             description: Whether to ignore the image's check. Excludes O(services[].healthcheck.test).
             type: bool

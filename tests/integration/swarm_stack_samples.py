@@ -172,6 +172,7 @@ SERVICE_SAMPLES: dict[str, Sample] = {
     "healthcheck.timeout": _duration(f"{CONTAINER}/Healthcheck/Timeout", CHECK),
     "healthcheck.retries": Sample(4, 5, f"{CONTAINER}/Healthcheck/Retries", within=CHECK),
     "healthcheck.start_period": _duration(f"{CONTAINER}/Healthcheck/StartPeriod", CHECK),
+    "healthcheck.start_interval": _duration(f"{CONTAINER}/Healthcheck/StartInterval", CHECK),
     "healthcheck.disable": Sample(True, False, f"{CONTAINER}/Healthcheck/Test", (["NONE"], None)),
     "logging.driver": Sample("json-file", "local", "TaskTemplate/LogDriver/Name"),
     "logging.options": Sample(

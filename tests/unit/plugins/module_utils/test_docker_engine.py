@@ -81,30 +81,30 @@ def refusal(text: str) -> bytes:
 
 
 def test_an_answer_is_parsed_and_counted(server: Engine, engine: DockerEngine) -> None:
-    server.answers["/v1.41/services"] = (200, b'[{"ID": "a"}]')
+    server.answers["/v1.44/services"] = (200, b'[{"ID": "a"}]')
     assert engine.get("/services", {"status": True, "filters": {"label": ["a=b"]}}) == [{"ID": "a"}]
-    assert server.requests[0][1] == "/v1.41/services?status=true&filters=%7B%22label%22%3A+%5B%22a%3Db%22%5D%7D"
+    assert server.requests[0][1] == "/v1.44/services?status=true&filters=%7B%22label%22%3A+%5B%22a%3Db%22%5D%7D"
     assert (engine.reads, engine.writes) == (1, 0)
 
 
 def test_a_body_is_sent_as_json(server: Engine, engine: DockerEngine) -> None:
-    server.answers["/v1.41/services/create"] = (201, b'{"ID": "a"}')
+    server.answers["/v1.44/services/create"] = (201, b'{"ID": "a"}')
     assert engine.post("/services/create", {"Name": "x"}, {"version": 7}, headers={"X-Registry-Auth": "t"}) == {
         "ID": "a"
     }
     method, path, headers, body = server.requests[0]
-    assert (method, path, json.loads(body)) == ("POST", "/v1.41/services/create?version=7", {"Name": "x"})
+    assert (method, path, json.loads(body)) == ("POST", "/v1.44/services/create?version=7", {"Name": "x"})
     assert (headers["Content-Type"], headers["X-Registry-Auth"]) == ("application/json", "t")
     assert engine.writes == 1
 
 
 def test_an_answer_without_content_is_none(server: Engine, engine: DockerEngine) -> None:
-    server.answers["/v1.41/secrets/a"] = (204, b"")
+    server.answers["/v1.44/secrets/a"] = (204, b"")
     assert engine.delete("/secrets/a") is None
 
 
 def test_names_are_quoted(server: Engine, engine: DockerEngine) -> None:
-    server.answers["/v1.41/distribution/127.0.0.1%3A5000/a%40sha256%3A1/json"] = (200, b"{}")
+    server.answers["/v1.44/distribution/127.0.0.1%3A5000/a%40sha256%3A1/json"] = (200, b"{}")
     assert engine.get("/distribution/127.0.0.1:5000/a@sha256:1/json") == {}
 
 
@@ -128,7 +128,7 @@ def test_an_absence_that_is_expected(engine: DockerEngine) -> None:
     ],
 )
 def test_the_engines_words(server: Engine, engine: DockerEngine, content: bytes, text: str) -> None:
-    server.answers["/v1.41/x"] = (500, content)
+    server.answers["/v1.44/x"] = (500, content)
     for call in (lambda: engine.get("/x"), lambda: engine.raw("/x"), lambda: engine.post("/x")):
         with pytest.raises(EngineError) as caught:
             call()
@@ -136,19 +136,29 @@ def test_the_engines_words(server: Engine, engine: DockerEngine, content: bytes,
 
 
 def test_raw_bytes(server: Engine, engine: DockerEngine) -> None:
-    server.answers["/v1.41/tasks/a/logs"] = (200, b"\x01\0\0\0\0\0\0\x02hi")
+    server.answers["/v1.44/tasks/a/logs"] = (200, b"\x01\0\0\0\0\0\0\x02hi")
     assert engine.raw("/tasks/a/logs", {"tail": 10}) == b"\x01\0\0\0\0\0\0\x02hi"
 
 
-def test_a_newer_engine_gets_the_version_that_it_names(server: Engine, engine: DockerEngine) -> None:
-    text = "client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade your client"
-    server.answers = {"/v1.41/info": (400, refusal(text)), "/v1.44/info": (200, b'{"a": 1}')}
+@pytest.mark.parametrize(
+    ("words", "version"),
+    [
+        ("client version 1.44 is too old. Minimum supported API version is 1.52, please upgrade your client", "1.52"),
+        ("client version 1.44 is too new. Maximum supported API version is 1.41", "1.41"),
+    ],
+)
+def test_another_engine_gets_the_version_that_it_names(
+    server: Engine, engine: DockerEngine, words: str, version: str
+) -> None:
+    server.answers = {"/v1.44/info": (400, refusal(words)), f"/v{version}/info": (200, b'{"a": 1}')}
     assert [engine.get("/info"), engine.get("/info")] == [{"a": 1}, {"a": 1}]
-    assert [path for _method, path, *_rest in server.requests] == ["/v1.41/info", "/v1.44/info", "/v1.44/info"]
+    assert [path for _method, path, *_rest in server.requests] == ["/v1.44/info", *[f"/v{version}/info"] * 2]
+    assert engine.version == version
+    assert [engine.speaks(asked) for asked in ("1.41", "1.44", "1.100")] == [True, version == "1.52", False]
 
 
 def test_other_bad_requests_are_told(server: Engine, engine: DockerEngine) -> None:
-    server.answers["/v1.41/x"] = (400, refusal("invalid filter"))
+    server.answers["/v1.44/x"] = (400, refusal("invalid filter"))
     with pytest.raises(EngineError, match="invalid filter"):
         engine.get("/x")
     assert len(server.requests) == 1
@@ -171,14 +181,14 @@ def test_silence_ends(engine: DockerEngine) -> None:
 
 
 def test_threads_are_all_counted(server: Engine, engine: DockerEngine) -> None:
-    server.answers["/v1.41/x"] = (200, b"1")
+    server.answers["/v1.44/x"] = (200, b"1")
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(lambda _number: engine.get("/x"), range(64))) == 64
     assert engine.reads == 64
 
 
 def test_messages_of_a_long_step_are_told_at_its_end(server: Engine, engine: DockerEngine) -> None:
-    server.answers["/v1.41/build"] = (200, b'{"stream":"Step 1/1"}\r\n{"aux":{"ID":"sha256:1"}}\r\n')
+    server.answers["/v1.44/build"] = (200, b'{"stream":"Step 1/1"}\r\n{"aux":{"ID":"sha256:1"}}\r\n')
     headers = {"Content-Type": "application/x-tar"}
     found = engine.messages("/build", {"t": "a:1", "labels": {"x": "y"}, "rm": True}, content=b"tar", headers=headers)
     assert found == [{"stream": "Step 1/1"}, {"aux": {"ID": "sha256:1"}}]
@@ -189,6 +199,6 @@ def test_messages_of_a_long_step_are_told_at_its_end(server: Engine, engine: Doc
 
 
 def test_a_step_that_is_refused_is_an_error(server: Engine, engine: DockerEngine) -> None:
-    server.answers["/v1.41/build"] = (400, refusal("dockerfile parse error"))
+    server.answers["/v1.44/build"] = (400, refusal("dockerfile parse error"))
     with pytest.raises(EngineError, match="dockerfile parse error"):
         engine.messages("/build")

@@ -78,6 +78,7 @@ def test_a_program_gets_its_input_and_tells_both_streams(path: Path) -> None:
     outcome = containers.run("new", ["cat"], "hello")
     assert (outcome.code, outcome.stdout, outcome.stderr) == (3, "HELLO!", "warning")
     assert b'"Cmd": ["cat"]' in server.requests[1]
+    assert server.requests[2].startswith(b"POST /v1.44/exec/e1/start ")
 
 
 def test_a_program_that_cannot_start(path: Path) -> None:

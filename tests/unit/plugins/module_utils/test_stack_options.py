@@ -113,6 +113,7 @@ SAMPLES: dict[str, Sample] = {
     "healthcheck.timeout": Sample("2s", "3s", C + "Healthcheck.Timeout", (2 * SECOND, 3 * SECOND)),
     "healthcheck.retries": Sample(5, 7, C + "Healthcheck.Retries"),
     "healthcheck.start_period": Sample("10s", "20s", C + "Healthcheck.StartPeriod", (10 * SECOND, 20 * SECOND)),
+    "healthcheck.start_interval": Sample("1s", "2s", C + "Healthcheck.StartInterval", (SECOND, 2 * SECOND)),
     "healthcheck.disable": Sample(True, False, C + "Healthcheck.Test", (["NONE"], None)),
     "logging.driver": Sample("local", "json-file", "TaskTemplate.LogDriver.Name"),
     "logging.options": Sample(

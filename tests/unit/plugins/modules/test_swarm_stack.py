@@ -91,6 +91,12 @@ class TestUnchanged:
         assert (result["changed"], result["api_reads"], result["api_writes"]) == (False, 5, 0)
         assert result["diff"] == {"before": {}, "after": {}}
 
+    def test_what_an_older_engine_would_drop_in_silence_is_not_asked_of_it(self, runs: StackRuns) -> None:
+        runs.swarm.versions = ["1.41"]
+        runs.run(services=[service(healthcheck={"test": "true", "interval": "5s", "start_interval": "1s"})])
+        check = runs.service("app_web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Healthcheck"]
+        assert check == {"Test": ["CMD-SHELL", "true"], "Interval": 5 * 10**9}
+
     def test_a_service_that_still_starts_is_waited_for(self, runs: StackRuns) -> None:
         runs.try_run(services=[service()], wait=False)
         result = runs.try_run(services=[service()])
