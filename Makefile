@@ -105,6 +105,10 @@ molecule-alone: setup engine ## Run each role's scenario on bare servers of its 
 chaos: site ## Break what carries the data while applications write, in the lab; writes figures into docs/reliability.md
 	$(pytest) -s tests/chaos
 
+.PHONY: examples
+examples: setup engine ## Run the examples of the roles' READMEs on three plain hosts
+	$(pytest) tests/examples
+
 .PHONY: bench
 bench: site ## Measure against peers in the same run; writes docs/benchmarks.md
 	$(pytest) -s tests/benchmarks

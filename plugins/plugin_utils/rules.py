@@ -16,6 +16,7 @@ A rule is a dictionary of
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing as t
 
@@ -56,7 +57,8 @@ class Rule:
     field: str = ""
     show: str = ""
 
-    @property
+    # Asked once for every host that differs.
+    @functools.cached_property
     def names(self) -> frozenset[str]:
         """Every word that may be the name of a variable the rule reads."""
         return identifiers(" ".join((self.that, self.when, self.each))) | {self.variable}

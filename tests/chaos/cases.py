@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from tests.chaos.machines import container, cut_off, engine_killed, frozen, inside, on, powered_off, programs_frozen
+from tests.chaos.machines import (
+    container,
+    cut_off,
+    engine_killed,
+    frozen,
+    inside,
+    on,
+    powered_off,
+    programs_frozen,
+    services_stopped,
+)
 from tests.integration.cloud import SERVERS
 
 Fault = Callable[[str], AbstractContextManager[None]]
@@ -75,6 +85,11 @@ def etcd_frozen(_server: str) -> AbstractContextManager[None]:
     return programs_frozen(SERVERS, "etcd")
 
 
+def etcd_stopped(_server: str) -> AbstractContextManager[None]:
+    """All of etcd is stopped, and started again."""
+    return services_stopped(SERVERS, "postgres_etcd")
+
+
 POSTGRES = (
     Case("PostgreSQL's server process killed", "postgres", at_once(kill_postmaster), gap=20, short=True),
     Case("Patroni killed", "postgres", at_once(kill_patroni), gap=40),
@@ -86,6 +101,7 @@ POSTGRES = (
     Case("the same, applications on that server", "postgres", cut_off, gap=50 + 20, hold=50, writers_inside=True),
     # As long as all members answer the leader it goes on without etcd (failsafe_mode).
     Case("all of etcd hangs for 40 s", "postgres", etcd_frozen, gap=5, hold=40),
+    Case("all of etcd stopped for 40 s", "postgres", etcd_stopped, gap=5, hold=40),
     # No gap while the engine is away; when it is back it replaces the tasks that it does not know.
     Case("engine of the leader's server killed for 45 s", "postgres", engine_killed, gap=40, hold=45),
 )

@@ -110,6 +110,22 @@ def programs_frozen(servers: Iterable[str], program: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def services_stopped(servers: Iterable[str], service: str) -> Iterator[None]:
+    """A service of each server that has been stopped: no task, no container, no name."""
+    names = [f"{service}-{server}" for server in servers]
+    try:
+        _scale(names, 0)
+        yield
+    finally:
+        _scale(names, 1)
+
+
+def _scale(services: Iterable[str], replicas: int) -> None:
+    # Swarm answers when the tasks are stopped, or run and are healthy.
+    on(SERVERS[0], f"docker service scale {' '.join(f'{name}={replicas}' for name in services)}", timeout=120)
+
+
+@contextlib.contextmanager
 def cut_off(server: str) -> Iterator[None]:
     """A server that no other one reaches: nothing comes or goes over its private network."""
     find = "ip -o -4 address | awk -v address=$(docker info --format '{{.Swarm.NodeAddr}}') 'index($4, address \"/\") == 1 { print $2 }'"

@@ -36,7 +36,7 @@ TEST = {
 }
 
 #: What `make test-all` runs instead or in addition.
-TEST_ALL = {**TEST, "sanity-all": 45, "molecule-alone": 60, "chaos": 75, "bench": 60}
+TEST_ALL = {**TEST, "sanity-all": 45, "molecule-alone": 60, "examples": 20, "chaos": 75, "bench": 60}
 del TEST_ALL["sanity"], TEST_ALL["molecule-short"]
 
 _TAIL = 60

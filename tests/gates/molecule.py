@@ -52,24 +52,24 @@ def _playbook(name: str, **variables: object) -> None:
     program(BIN / "ansible-playbook", "-i", "inventory/lab", f"playbooks/{name}.yml", *extra)
 
 
-def _servers() -> None:
+def servers() -> None:
     """Start the lab and make its servers, when they are not there yet."""
     _playbook("lab")
     _playbook("provision", **_BARE)
 
 
-def _bare_servers() -> None:
+def bare_servers() -> None:
     """Replace the lab's servers by new ones."""
-    names = json.loads(program(BIN / "ansible-inventory", "-i", "inventory/lab", "--list"))["_meta"]["hostvars"]
-    servers = sorted(set(names) - {"localhost"})
-    _playbook("destroy", frontdesk_destroy="lab", frontdesk_destroy_data=servers)
+    known = json.loads(program(BIN / "ansible-inventory", "-i", "inventory/lab", "--list"))["_meta"]["hostvars"]
+    names = sorted(set(known) - {"localhost"})
+    _playbook("destroy", frontdesk_destroy="lab", frontdesk_destroy_data=names)
     _playbook("provision", **_BARE)
 
 
 def _run(scenario: str, alone: bool) -> None:
     """Run one scenario from a clean state of molecule's own notes."""
     if alone:
-        _bare_servers()
+        bare_servers()
     _molecule("reset", "-s", scenario)
     # The servers are shared: a scenario that fails must not delete them.
     _molecule("test", "-s", scenario, "--destroy=never")
@@ -106,5 +106,5 @@ def main(arguments: Sequence[str]) -> int:
     return perform(
         "molecule",
         [Check(f"scenario {name}", partial(_run, name, alone)) for name in scenarios],
-        first=[Check("scenarios are complete", partial(_complete, scenarios)), Check("servers", _servers)],
+        first=[Check("scenarios are complete", partial(_complete, scenarios)), Check("servers", servers)],
     )
