@@ -98,7 +98,7 @@ POSTGRES = (
     Case("leader's server hangs for 60 s", "postgres", frozen, gap=40, hold=60),
     Case("leader's server cut off for 50 s", "postgres", cut_off, gap=40, hold=50),
     # Nobody inside can write until the cut is mended, plus the time to find the new leader.
-    Case("the same, applications on that server", "postgres", cut_off, gap=50 + 20, hold=50, writers_inside=True),
+    Case("leader's server cut off, applications on it", "postgres", cut_off, gap=50 + 20, hold=50, writers_inside=True),
     # As long as all members answer the leader it goes on without etcd (failsafe_mode).
     Case("all of etcd hangs for 40 s", "postgres", etcd_frozen, gap=5, hold=40),
     Case("all of etcd stopped for 40 s", "postgres", etcd_stopped, gap=5, hold=40),
@@ -109,5 +109,5 @@ REDIS = (
     Case("primary's container killed", "redis", at_once(kill_task("redis_redis")), gap=30, short=True),
     Case("primary's server lost, back after 25 s", "redis", powered_off, gap=30, hold=25),
     Case("primary's server cut off for 50 s", "redis", cut_off, gap=30, hold=50),
-    Case("the same, applications on that server", "redis", cut_off, gap=50 + 20, hold=50, writers_inside=True),
+    Case("primary's server cut off, applications on it", "redis", cut_off, gap=50 + 20, hold=50, writers_inside=True),
 )

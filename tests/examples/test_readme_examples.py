@@ -29,8 +29,11 @@ pytestmark = pytest.mark.lab
 
 KEY = Path("~/.cache/frontdesk/lab/id_ed25519").expanduser()
 MASTER_KEY = "00112233445566778899aabbccddeeff" * 2
-# What the examples leave to their reader: the contents of a vault, and what only the lab needs.
+# What the lab's servers need because they are containers, and their mirror of the registries.
+LAB = yaml.safe_load((ROOT / "inventory/lab/group_vars/frontdesk/lab.yml").read_text(encoding="utf-8"))
+# What the examples leave to their reader: the contents of a vault, and the hosts.
 GIVEN = {
+    **{name: value for name, value in LAB.items() if name.startswith("host_")},
     "vault_master_key": MASTER_KEY,
     "vault_swarm_hash_key": "an-example-of-a-hash-key",
     "vault_redis_password": "redis-example-password-1",
@@ -41,7 +44,6 @@ GIVEN = {
     # The hosts form a cluster over their private network, which role host has to be told.
     "host_private_address": "{{ private_ipv4 }}",
     "host_cluster_addresses": "{{ groups.my_servers | map('extract', hostvars, 'private_ipv4') | list }}",
-    "host_engine_options": {"registry-mirrors": ["http://registry.lab.frontdesk.test:5000"]},
 }
 REPLACED = {
     r"\b(?:node|web|db)-([1-4])\b": r"lab-\1",
