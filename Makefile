@@ -5,6 +5,7 @@ SHELL := /bin/bash
 bin := .venv/bin
 pytest = $(bin)/pytest -o junit_suite_name=$@ --junitxml=build/reports/$@.xml
 playbook = $(bin)/ansible-playbook -i inventory/lab
+profile = $(if $(PROFILE),-e frontdesk_profile=$(PROFILE))
 # Without the file that asks the lab's API for servers: there may be no lab yet.
 lab_playbook = $(bin)/ansible-playbook -i inventory/lab/frontdesk.yml playbooks/lab.yml
 
@@ -17,11 +18,11 @@ help: ## List the targets
 .PHONY: site
 site: setup engine ## Build the platform in the lab on this machine (PROFILE=single for one server)
 	$(lab_playbook)
-	$(playbook) site.yml $(if $(PROFILE),-e frontdesk_profile=$(PROFILE))
+	$(playbook) site.yml $(profile)
 
 .PHONY: status
-status: setup ## Say how the platform in the lab is
-	$(playbook) playbooks/status.yml
+status: setup ## Say how the platform in the lab is (PROFILE as in make site)
+	$(playbook) playbooks/status.yml $(profile)
 
 .PHONY: lab
 lab: setup engine ## Start the lab
