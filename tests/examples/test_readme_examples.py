@@ -21,13 +21,14 @@ import yaml
 from ansible_collections.frontdesk.platform.plugins.plugin_utils.secret import derive
 from tests.gates.molecule import bare_servers, servers
 from tests.integration.cloud import SERVERS, client, succeeded
+from tests.integration.platform import LAB as FOLDER
 from tests.integration.platform import on_server
 from tests.integration.playbook import KNOWN_HOSTS, ROOT, PlaybookRun, run_playbook
 from tests.swarm_nodes import eventually
 
 pytestmark = pytest.mark.lab
 
-KEY = Path("~/.cache/frontdesk/lab/id_ed25519").expanduser()
+KEY = FOLDER / "id_ed25519"
 MASTER_KEY = "00112233445566778899aabbccddeeff" * 2
 # What the lab's servers need because they are containers, and their mirror of the registries.
 LAB = yaml.safe_load((ROOT / "inventory/lab/group_vars/frontdesk/lab.yml").read_text(encoding="utf-8"))
@@ -39,16 +40,16 @@ GIVEN = {
     "vault_redis_password": "redis-example-password-1",
     "vault_redis_admin_password": "redis-example-password-2",
     "vault_redis_check_password": "redis-example-password-3",
-    "vault_registry_access_key": "lab-access-key",
-    "vault_registry_secret_key": "lab-secret-key",
+    "vault_registry_access_key": LAB["registry_s3_access_key"],
+    "vault_registry_secret_key": LAB["registry_s3_secret_key"],
     # The hosts form a cluster over their private network, which role host has to be told.
     "host_private_address": "{{ private_ipv4 }}",
     "host_cluster_addresses": "{{ groups.my_servers | map('extract', hostvars, 'private_ipv4') | list }}",
 }
 REPLACED = {
     r"\b(?:node|web|db)-([1-4])\b": r"lab-\1",
-    r"https://[0-9a-f]{32}\.r2\.cloudflarestorage\.com": "http://s3.lab.frontdesk.test:8333",
-    r"\bmy-images\b": "frontdesk-registry",
+    r"https://[0-9a-f]{32}\.r2\.cloudflarestorage\.com": LAB["registry_s3_endpoint"],
+    r"\bmy-images\b": LAB["registry_s3_bucket"],
     r"~/\.ssh/id_ed25519\.pub": f"{KEY}.pub",
 }
 # Programs as the examples name them in comments.
@@ -85,7 +86,7 @@ class Hosts:
         }
         self._write("hosts.yml", yaml.safe_dump({"all": {"vars": reach, "children": {"my_servers": {"hosts": rows}}}}))
         self._write("given.json", json.dumps(GIVEN))
-        shutil.copytree(Path(__file__).parent / "image", folder / "image")
+        shutil.copytree(ROOT / "molecule/registry/image", folder / "image")
 
     def _write(self, name: str, content: str) -> Path:
         path = self.folder / name
